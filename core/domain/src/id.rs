@@ -380,7 +380,10 @@ mod tests {
     fn every_bucket_survives_each_form() {
         for number in 0..BUCKETS {
             let bucket = Bucket(number);
-            assert_eq!(IntentId::from_bytes(form_u(1_795_348_800_123, bucket, [0xff; 9])).unwrap().bucket(), bucket);
+            assert_eq!(
+                IntentId::from_bytes(form_u(1_795_348_800_123, bucket, [0xff; 9])).unwrap().bucket(),
+                bucket
+            );
             assert_eq!(IntentId::from_bytes(form_u(0, bucket, [0; 9])).unwrap().bucket(), bucket);
             assert_eq!(DerivedId::from_bytes(form_d(bucket, &[0xee; 32])).unwrap().bucket(), bucket);
             assert_eq!(OfferId::from_bytes(form_c(bucket, (1 << 48) - 1)).unwrap().bucket(), bucket);

@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod id;
+pub mod money;
+pub mod num;
 pub mod time;
