@@ -1,1 +1,5 @@
 #![doc = include_str!("../README.md")]
+
+pub mod base45;
+pub mod proof;
+pub mod waybill;
