@@ -274,6 +274,13 @@ id!(
     DeviceId, Raw
 );
 
+impl DerivedId {
+    /// The id of a hash in a bucket: [`form_d`], which fits by construction.
+    pub fn derived(bucket: Bucket, hash: &[u8; 32]) -> DerivedId {
+        DerivedId(form_d(bucket, hash))
+    }
+}
+
 /// Any intent id: minted on a device (form U) or derived by the server (form D).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum AnyIntentId {
