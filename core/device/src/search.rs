@@ -3,11 +3,11 @@
 //! Tokens and queries come from `souk_text`, so a phone finds what the server finds; SQLite only stores and joins
 //! lists of row ids. A rid is a product's place in the order of popularity, so reading in rid order and stopping early
 //! is the ranking; nothing here sorts or scores (`ORDER BY bm25` costs 100-280 ms at a million products).
-//! Rules: spec/sync.md 9.1-9.4 (steps 1 and 2 of the ladder). No query a person can type is an SQL error.
+//! Rules: spec/sync.md 9.1-9.4 (steps 1 to 3 of the ladder; those behind need the lexicon). No query a person can type is an SQL error.
 
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Result};
-use souk_text::Query;
+use souk_text::{Query, TextError};
 
 mod index;
 
@@ -61,6 +61,17 @@ pub struct Answer {
     pub corrected: Option<Query>,
 }
 
+/// Why a search has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// The text is no query: `search.empty`, `search.unfinished`, `search.too_long`, `search.too_many_words`.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// `cache.db` cannot be read.
+    #[error("the catalogue cannot be read")]
+    Store(#[from] rusqlite::Error),
+}
+
 const CANDIDATES: &str = "SELECT rowid FROM fts WHERE fts MATCH ?1 AND rowid > ?2 ORDER BY rowid";
 
 /// The products that a query finds, best first.
@@ -93,25 +104,38 @@ pub fn search(
     Ok(hits)
 }
 
-/// Searches as typed; if that finds nothing, with one C word of four characters or more read as two.
-pub fn search_corrected(
+/// Searches what a person typed; while nothing is found, with one C word of four characters or more read as two, then
+/// as typed with the wrong keyboard layout.
+pub fn search_text(
     conn: &Connection,
-    query: &Query,
+    text: &str,
     limit: usize,
     mut title_and_brand: impl FnMut(Rid) -> Result<Option<String>>,
-) -> Result<Answer> {
+) -> std::result::Result<Answer, SearchError> {
     let page = Page { after: None, limit };
-    let hits = search(conn, query, page, &mut title_and_brand)?;
-    if !(hits.rids.is_empty() && hits.next.is_none()) {
-        return Ok(Answer { hits, corrected: None });
+    let typed = match Query::parse(text) {
+        Ok(query) => Some(query),
+        Err(TextError::Unfinished) => None, // ㅑㅔㅗㅐㅜㄷ is iphone
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(query) = &typed {
+        let hits = search(conn, query, page, &mut title_and_brand)?;
+        if !hits.rids.is_empty() || hits.next.is_some() {
+            return Ok(Answer { hits, corrected: None });
+        }
     }
-    for reading in query.splits() {
+    let splits = typed.iter().flat_map(Query::splits);
+    let slips = souk_text::slips(text).into_iter().filter_map(|reading| Query::parse(&reading).ok());
+    for reading in splits.chain(slips) {
         let hits = search(conn, &reading, page, &mut title_and_brand)?;
         if !hits.rids.is_empty() {
             return Ok(Answer { hits, corrected: Some(reading) });
         }
     }
-    Ok(Answer { hits, corrected: None })
+    match typed {
+        Some(_) => Ok(Answer { hits: Hits { rids: Vec::new(), next: None }, corrected: None }),
+        None => Err(TextError::Unfinished.into()),
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub fn normalise(text: &str) -> String {
 }
 
 /// N2: NFKC for all but compatibility jamo, which NFKC would turn into conjoining ones and so glue to a syllable.
-fn compatible(text: &str) -> String {
+pub(crate) fn compatible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {

@@ -51,27 +51,31 @@ fn probes() {
     let shelf =
         Shelf::of(rows.iter().filter(|row| row[0] == "product").map(|row| (row[1].parse().unwrap(), row[2])));
     let mut asked = 0;
-    for row in rows.iter().filter(|row| row[0] == "query" && matches!(row[2], "exact" | "split")) {
-        let query = Query::parse(row[3]).unwrap();
-        let answer = search_corrected(&shelf.conn, &query, 20, |rid| shelf.title(rid)).unwrap();
+    for row in rows.iter().filter(|row| row[0] == "query" && matches!(row[2], "exact" | "split" | "slip")) {
+        let answer = search_text(&shelf.conn, row[3], 20, |rid| shelf.title(rid)).unwrap();
         let ids: Vec<String> = answer.hits.rids.iter().map(|rid| format!("{:02}", rid.0)).collect();
         assert_eq!(ids.join(" "), row[4], "{row:?}");
-        assert_eq!(answer.corrected.is_some(), row[2] == "split", "{row:?}");
+        assert_eq!(answer.corrected.is_some(), row[2] != "exact", "{row:?}");
         asked += 1;
     }
-    assert_eq!((shelf.titles.len(), asked), (27, 45));
+    assert_eq!((shelf.titles.len(), asked), (27, 50));
 }
 
 #[test]
 fn corrected_reading_is_named() {
     let shelf = Shelf::of([(1, "무선 노이즈캔슬링 이어폰")]);
-    let find = |text: &str| {
-        search_corrected(&shelf.conn, &Query::parse(text).unwrap(), 20, |rid| shelf.title(rid)).unwrap()
-    };
+    let find = |text: &str| search_text(&shelf.conn, text, 20, |rid| shelf.title(rid)).unwrap();
     assert_eq!(find("무선이어폰").corrected.map(|query| query.to_string()).as_deref(), Some("무선 이어폰"));
     assert_eq!(find("이어폰").corrected, None);
+    assert_eq!(find("dldjvhs").corrected.map(|query| query.to_string()).as_deref(), Some("이어폰"));
     let none = find("없는상품");
     assert_eq!((none.hits.rids.len(), none.hits.next, none.corrected), (0, None, None));
+    for (text, code) in
+        [("ㅋㅋ", "search.unfinished"), ("?", "search.empty"), (&"a".repeat(65), "search.too_long")]
+    {
+        let answer = search_text(&shelf.conn, text, 20, |rid| shelf.title(rid));
+        assert_eq!(answer.unwrap_err().to_string(), code);
+    }
 }
 
 #[test]
