@@ -116,6 +116,11 @@ impl Money {
         Ok(Money::new(self.minor.min(self.same(other)?), self.currency))
     }
 
+    /// The larger of two. Error `money.currency`.
+    pub fn max(self, other: Money) -> Result<Money, MoneyError> {
+        Ok(Money::new(self.minor.max(self.same(other)?), self.currency))
+    }
+
     /// Whether this is the larger of two. Error `money.currency`.
     pub fn exceeds(self, other: Money) -> Result<bool, MoneyError> {
         Ok(self.minor > self.same(other)?)

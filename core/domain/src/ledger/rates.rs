@@ -34,11 +34,23 @@ impl CapturedRates {
         Ok(LineFees { commission, service, tax })
     }
 
-    /// Fees on a line that is released piece by piece: `before` is what has been released of it, `after` what
-    /// will have been. All pieces together are charged what one release of the whole is charged.
+    /// Fees on the release of one piece of a line: what is due on all that will have been released, less what has
+    /// been `taken` of earlier pieces, and never more than the piece itself. So all pieces together are charged what
+    /// one release of the whole is charged, and a piece of one unit is not stuck because two fees round up on it.
     /// Errors `money.overflow`, `money.currency`.
-    pub fn between(&self, before: Money, after: Money) -> Result<LineFees, MoneyError> {
-        self.of(after)?.less(&self.of(before)?)
+    pub fn due(&self, released_after: Money, taken: &LineFees, piece: Money) -> Result<LineFees, MoneyError> {
+        let open = self.of(released_after)?.less(taken)?;
+        let mut left = piece;
+        let mut take = |fee: Money| {
+            let part = fee.max(Money::zero(piece.currency))?.min(left)?;
+            left = left.less(part)?;
+            Ok::<Money, MoneyError>(part)
+        };
+        Ok(LineFees {
+            commission: take(open.commission)?,
+            service: take(open.service)?,
+            tax: take(open.tax)?,
+        })
     }
 }
 

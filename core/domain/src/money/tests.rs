@@ -107,13 +107,20 @@ fn arithmetic_is_checked() {
     assert_eq!(eur(5).less(eur(7)), Ok(eur(-2)));
     assert_eq!(eur(199).mul(3), Ok(eur(597)));
     assert_eq!(eur(5).min(eur(-7)), Ok(eur(-7)));
+    assert_eq!(eur(5).max(eur(-7)), Ok(eur(5)));
     assert_eq!(eur(5).exceeds(eur(5)), Ok(false));
     assert_eq!(Money::sum(Currency::EUR, [eur(1), eur(2)]), Ok(eur(3)));
     assert_eq!(Money::sum(Currency::EUR, []), Ok(eur(0)));
     for overflow in [max.add(eur(1)), min.less(eur(1)), min.neg(), max.mul(2)] {
         assert_eq!(overflow, Err(MoneyError::Overflow));
     }
-    for mixed in [eur(1).add(won), eur(1).less(won), eur(1).min(won), Money::sum(Currency::EUR, [won])] {
+    for mixed in [
+        eur(1).add(won),
+        eur(1).less(won),
+        eur(1).min(won),
+        eur(1).max(won),
+        Money::sum(Currency::EUR, [won]),
+    ] {
         assert_eq!(mixed, Err(MoneyError::Currency));
     }
     assert_eq!(eur(1).exceeds(won), Err(MoneyError::Currency));
