@@ -190,3 +190,30 @@ proptest! {
         prop_assert!((fees * 10_000 - exact).abs() <= 10_000);
     }
 }
+
+/// No float stands near money: neither type is named in the sources of these rules (spec/money.md 1).
+#[test]
+fn no_float_in_the_sources() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut open: Vec<_> =
+        ["money", "money.rs", "num.rs", "ledger", "ledger.rs", "order", "order.rs", "escrow", "escrow.rs"]
+            .iter()
+            .map(|name| root.join(name))
+            .filter(|path| path.exists())
+            .collect();
+    let (floats, mut files) = (["f32", "f64"], 0);
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let here = path.ends_with("money/tests.rs");
+        let found =
+            words.find(|word| floats.contains(word) || floats.iter().any(|float| word.ends_with(float)));
+        assert!(here || found.is_none(), "{}: {found:?}", path.display());
+        files += 1;
+    }
+    assert!(files > 10, "the sources are not where this test looks");
+}
