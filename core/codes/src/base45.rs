@@ -47,6 +47,11 @@ pub const fn encoded_len(bytes: usize) -> usize {
     bytes / 2 * 3 + bytes % 2 * 2
 }
 
+/// Whether a character is one of the 45, which are also those of a QR symbol's alphanumeric mode.
+pub fn is_in_alphabet(character: char) -> bool {
+    u8::try_from(character).ok().and_then(digit).is_some()
+}
+
 /// Writes bytes as base45.
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(encoded_len(bytes.len()));

@@ -2,6 +2,9 @@
 
 pub mod base45;
 pub mod emv;
+pub mod label;
 pub mod paycode;
 pub mod proof;
+pub mod qr;
+pub mod raster;
 pub mod waybill;
