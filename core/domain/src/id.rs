@@ -17,6 +17,9 @@ pub const BUCKETS: u16 = 1024;
 pub struct Bucket(u16);
 
 impl Bucket {
+    /// Holds the public scopes and reference data.
+    pub const PUBLIC: Bucket = Bucket(0);
+
     /// Checks the range.
     pub fn new(number: u16) -> Result<Bucket, IdError> {
         if number < BUCKETS { Ok(Bucket(number)) } else { Err(IdError::Bucket) }

@@ -1,7 +1,23 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bookkeeping;
+pub mod bytes;
+pub mod catalogue;
+pub mod context;
+pub mod decide;
+pub mod handoff;
 pub mod id;
+pub mod intent;
 pub mod ledger;
 pub mod money;
 pub mod num;
+pub mod order;
+pub mod outcome;
+pub mod parcel;
+pub mod party;
+pub mod replay;
+pub mod rights;
+pub mod rows;
+pub mod scope;
+pub mod stock;
 pub mod time;

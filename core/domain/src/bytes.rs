@@ -1,0 +1,17 @@
+//! Byte fields of rows as lower-case hex in text encodings, for `#[serde(with = "crate::bytes")]`.
+
+use serde::{Deserialize, Deserializer, Serializer};
+
+use crate::id::{hex, unhex};
+
+/// Writes bytes as hex.
+pub fn serialize<T: AsRef<[u8]>, S: Serializer>(bytes: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex(bytes.as_ref()))
+}
+
+/// Reads hex; a fixed length is checked by the target type.
+pub fn deserialize<'de, T: TryFrom<Vec<u8>>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let bytes = unhex(&text).map_err(serde::de::Error::custom)?;
+    T::try_from(bytes).map_err(|_| serde::de::Error::custom("a byte field has the wrong length"))
+}

@@ -1,0 +1,233 @@
+//! RailFact: money has arrived, or will not; a refund has left, or could not (spec/money.md 4.2 rows 1, 5, 6).
+//!
+//! Always: each capture counts once, whatever order the facts come in; money that does not complete the sum of an
+//! open order in time goes back (P2); no order is revived.
+
+use super::escrow::{WayBack, account, chain, event, held_account, leg, post_chain, send_back};
+use super::place::pay_timer;
+use super::{
+    BlockerKind, Order, OrderState, Payment, PaymentState, RailOp, RailOpState, RefundCause, RefundState,
+    settle,
+};
+use crate::bookkeeping::{Timer, TimerKind};
+use crate::catalogue::card::put_stock;
+use crate::context::Context;
+use crate::id::DerivedId;
+use crate::intent::{Fact, Intent, RailFact};
+use crate::ledger::{AccountCode, Posting};
+use crate::money::Money;
+use crate::outcome::{Facts, Refusal};
+use crate::rows::{Key, Rows, Stop};
+use crate::stock::Stock;
+
+/// Takes a rail's fact in. Refuses: `payment.unknown`, `money.currency`, `op.unknown`.
+pub fn rail_fact(intent: &Intent, fact: &RailFact, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
+    let payment: &Payment = rows.get(&Key::payment(fact.payment), "payment.unknown")?;
+    if payment.rail != fact.rail {
+        return Err(Refusal::new("payment.unknown").into());
+    }
+    let mut payment = payment.clone();
+    if payment.rail_ref.is_empty() {
+        payment.rail_ref.clone_from(&fact.rail_ref);
+    }
+    rows.need([
+        &Key::order(payment.order),
+        &Key::owner(payment.order.bucket()),
+        &Key::blocker(payment.order),
+    ])?;
+    let order: Order = rows.get::<Order>(&Key::order(payment.order), "order.unknown")?.clone();
+    match &fact.fact {
+        Fact::Captured { capture, amount } => captured(intent, order, payment, capture, *amount, ctx, rows),
+        Fact::PaymentRefused { reason } => {
+            if payment.state == PaymentState::Pending && payment.captured == 0 {
+                payment.state = PaymentState::Refused;
+                payment.refusal.clone_from(reason);
+                rows.put(Order { updated_at: ctx.now, ..order })?;
+            }
+            rows.put(payment)?;
+            Ok(Facts::none())
+        }
+        Fact::Refunded { op } => refunded(intent, order, &payment, *op, ctx, rows),
+        Fact::RefundRefused { op, reason } => refund_refused(order, *op, reason, ctx, rows),
+    }
+}
+
+fn captured(
+    intent: &Intent,
+    mut order: Order,
+    mut payment: Payment,
+    capture: &str,
+    amount: Money,
+    ctx: &Context,
+    rows: &mut Rows,
+) -> Result<Facts, Stop> {
+    if payment.captures.iter().any(|known| known == capture) {
+        return Ok(Facts::none().with("again", true));
+    }
+    if amount.currency != order.currency || amount.minor <= 0 {
+        return Err(Refusal::new("money.currency").into());
+    }
+    let stocks = stocks_of(&order, rows)?;
+    payment.captures.push(capture.to_owned());
+    payment.captured += amount.minor;
+    order.updated_at = ctx.now;
+    let rail = account(AccountCode::RailClearing, payment.rail.owner(), &order);
+    let unapplied = account(AccountCode::Unapplied, *payment.id.bytes(), &order);
+    let due = order.total.minor - order.unapplied;
+    let is_for_this = order.state == OrderState::Created && order.payment == Some(payment.id);
+    let word = if is_for_this && amount.minor < due {
+        // A part: kept aside until the rest comes or the window ends.
+        post_chain(
+            &chain(Posting::Unapplied, vec![leg(rail, unapplied, amount)])?,
+            order.id.bytes(),
+            intent,
+            ctx,
+            rows,
+        )?;
+        order.unapplied += amount.minor;
+        "part"
+    } else if is_for_this
+        && amount.minor == due
+        && stocks.iter().all(|(stock, quantity)| stock.commit(*quantity).is_ok())
+    {
+        open(intent, &mut order, &payment, amount, stocks, ctx, rows)?;
+        payment.state = PaymentState::Paid;
+        "paid"
+    } else {
+        // Too late, twice, too much, or the goods are gone: the money goes back.
+        let way =
+            WayBack { cause: RefundCause::Unapplied, amount: amount.minor, through: &[rail, unapplied] };
+        send_back(&mut order, &payment, &way, intent, ctx, rows)?;
+        if payment.state == PaymentState::Pending {
+            payment.state = PaymentState::Returned;
+        }
+        if is_for_this && amount.minor == due {
+            settle::end_unpaid(&mut order, &payment, intent, ctx, rows)?;
+        }
+        "returned"
+    };
+    event("order.money", &order, Some(amount.minor), ctx, rows)?;
+    rows.put(payment)?;
+    rows.put(order)?;
+    Ok(Facts::none().with("result", word))
+}
+
+/// Row 1: the sum is complete, stock is committed, the money stands in escrow (P1).
+fn open(
+    intent: &Intent,
+    order: &mut Order,
+    payment: &Payment,
+    amount: Money,
+    stocks: Vec<(Stock, u32)>,
+    ctx: &Context,
+    rows: &mut Rows,
+) -> Result<(), Stop> {
+    let rail = account(AccountCode::RailClearing, payment.rail.owner(), order);
+    if order.unapplied > 0 {
+        let kept = Money::new(order.unapplied, order.currency);
+        let unapplied = account(AccountCode::Unapplied, *payment.id.bytes(), order);
+        post_chain(
+            &chain(Posting::Unapplied, vec![leg(unapplied, held_account(order), kept)])?,
+            order.id.bytes(),
+            intent,
+            ctx,
+            rows,
+        )?;
+        order.unapplied = 0;
+    }
+    post_chain(
+        &chain(Posting::Captured, vec![leg(rail, held_account(order), amount)])?,
+        order.id.bytes(),
+        intent,
+        ctx,
+        rows,
+    )?;
+    for (stock, quantity) in stocks {
+        put_stock(stock.commit(quantity).map_err(|_| Refusal::new("stock.gone"))?, ctx, rows)?;
+    }
+    rows.delete(&Key::timer_of(&pay_timer(order)))?;
+    for line in &mut order.lines {
+        line.paid = line.amount;
+    }
+    order.paid = order.total.minor;
+    order.state = OrderState::Open;
+    order.paid_at = Some(ctx.now);
+    let ship_by = ctx.now.plus(ctx.reference.policies.ship_deadline_us);
+    order.ship_by = Some(ship_by);
+    rows.put_new(timer(order, TimerKind::ShipDeadline, ship_by));
+    rows.put_new(timer(
+        order,
+        TimerKind::AutoCancel,
+        ctx.now.plus(ctx.reference.policies.ship_auto_cancel_us),
+    ));
+    event("order.paid", order, Some(order.total.minor), ctx, rows)
+}
+
+/// A timer of an order that is set once.
+pub(crate) fn timer(order: &Order, kind: TimerKind, due: crate::time::Time) -> Timer {
+    Timer { bucket: order.id.bucket(), due, entity: *order.id.bytes(), kind, generation: 1 }
+}
+
+/// Stock rows of an order with the units that it holds of each.
+pub(crate) fn stocks_of(order: &Order, rows: &Rows) -> Result<Vec<(Stock, u32)>, Stop> {
+    let units = order.units();
+    let keys: Vec<Key> =
+        units.iter().flat_map(|(offer, _)| [Key::stock(*offer), Key::offer(*offer)]).collect();
+    rows.need(&keys)?;
+    units
+        .into_iter()
+        .map(|(offer, quantity)| Ok((rows.get::<Stock>(&Key::stock(offer), "offer.gone")?.clone(), quantity)))
+        .collect()
+}
+
+fn refunded(
+    intent: &Intent,
+    mut order: Order,
+    payment: &Payment,
+    op: DerivedId,
+    ctx: &Context,
+    rows: &mut Rows,
+) -> Result<Facts, Stop> {
+    let row: RailOp = rows.get::<RailOp>(&Key::rail_op(op), "op.unknown")?.clone();
+    let refund = order.refunds.iter_mut().find(|refund| refund.id == op).ok_or(Refusal::new("op.unknown"))?;
+    if refund.state == RefundState::Done {
+        return Ok(Facts::none().with("again", true));
+    }
+    refund.state = RefundState::Done;
+    let amount = Money::new(refund.amount, order.currency);
+    let transit = account(AccountCode::RefundTransit, *op.bytes(), &order);
+    let rail = account(AccountCode::RailClearing, payment.rail.owner(), &order);
+    post_chain(
+        &chain(Posting::RefundPaid, vec![leg(transit, rail, amount)])?,
+        order.id.bytes(),
+        intent,
+        ctx,
+        rows,
+    )?;
+    settle::unblock(order.id, &[BlockerKind::RefundStuck, BlockerKind::RailUnknown], rows)?;
+    order.updated_at = ctx.now;
+    event("refund.posted", &order, Some(amount.minor), ctx, rows)?;
+    rows.put(RailOp { state: RailOpState::Succeeded, ..row })?;
+    rows.put(order)?;
+    Ok(Facts::none())
+}
+
+fn refund_refused(
+    mut order: Order,
+    op: DerivedId,
+    reason: &str,
+    ctx: &Context,
+    rows: &mut Rows,
+) -> Result<Facts, Stop> {
+    let row: RailOp = rows.get::<RailOp>(&Key::rail_op(op), "op.unknown")?.clone();
+    let refund = order.refunds.iter_mut().find(|refund| refund.id == op).ok_or(Refusal::new("op.unknown"))?;
+    if refund.state != RefundState::Pending {
+        return Ok(Facts::none().with("again", true));
+    }
+    refund.state = RefundState::Stuck;
+    settle::block(order.id, BlockerKind::RefundStuck, ctx.now, rows)?;
+    order.updated_at = ctx.now;
+    rows.put(RailOp { state: RailOpState::Refused, ..row })?;
+    rows.put(order)?;
+    Ok(Facts::none().with("reason", reason))
+}

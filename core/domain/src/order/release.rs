@@ -1,0 +1,156 @@
+//! Release: the escrow of an order pays seller, courier, commission and tax in one chain (P4), and the clock that
+//! does so when nobody asks (spec/money.md 4.2 row 16, 4.3, 4.4).
+
+use super::capture::timer;
+use super::escrow::{account, chain, event, held_account, leg, post_chain, tax_account};
+use super::{
+    BlockerKind, Line, LineKind, Order, OrderState, ReleaseClock, Settlement, ShipmentState, settle,
+};
+use crate::bookkeeping::{Timer, TimerKind};
+use crate::context::Context;
+use crate::intent::Intent;
+use crate::ledger::{AccountCode, CapturedRates, LineFees, PLATFORM, Posting};
+use crate::money::{Bp, Money};
+use crate::num::Rounding;
+use crate::outcome::Refusal;
+use crate::parcel::Level;
+use crate::rows::{Rows, Stop};
+use crate::time::{Span, Time};
+
+/// Staff looks at an order that was delivered on our courier's word alone after this (spec/money.md 4.4, E0).
+const EVIDENCE_E0_STAFF: Span = Span::from_days(10);
+
+/// Fees of one line at the rates frozen in its order: goods bear commission and its tax, shipping bears nothing.
+fn fees_of(line: &Line, order: &Order, amount: Money) -> Result<LineFees, Stop> {
+    let rates = match line.kind {
+        LineKind::Goods { .. } => CapturedRates {
+            commission: order.fees.commission,
+            service_fee: Bp(0),
+            tax: order.fees.commission_tax,
+            tax_rounding: Rounding::HalfEven,
+        },
+        LineKind::Shipping => CapturedRates::NONE,
+    };
+    rates.of(amount).map_err(|error| Refusal::new(error.code()).into())
+}
+
+/// Releases all that is held; answers the sum. The order is COMPLETED and its escrow account empty behind it.
+pub(crate) fn release(
+    intent: &Intent,
+    order: &mut Order,
+    why: &str,
+    ctx: &Context,
+    rows: &mut Rows,
+) -> Result<i64, Stop> {
+    let amount = order.held();
+    let zero = Money::zero(order.currency);
+    let (mut seller, mut courier, mut commission, mut tax) = (zero, zero, zero, zero);
+    let sum = |a: Money, b: Money| a.add(b).map_err(|error| Stop::from(Refusal::new(error.code())));
+    let mut lines = order.lines.clone();
+    for line in &mut lines {
+        let part = Money::new(line.paid - line.released - line.refunded, order.currency);
+        let fees = fees_of(line, order, part)?;
+        let taken = fees.sum().map_err(|error| Refusal::new(error.code()))?;
+        let rest = part.less(taken).map_err(|error| Refusal::new(error.code()))?;
+        match (line.kind, order.fees.courier) {
+            (LineKind::Shipping, Some(_)) => courier = sum(courier, rest)?,
+            (LineKind::Shipping, None) | (LineKind::Goods { .. }, _) => seller = sum(seller, rest)?,
+        }
+        commission = sum(commission, fees.commission)?;
+        tax = sum(tax, fees.tax)?;
+        line.released += part.minor;
+        line.commission += fees.commission.minor;
+        line.commission_tax += fees.tax.minor;
+    }
+    let held = held_account(order);
+    let courier_owner = order.fees.courier.map_or(PLATFORM, |courier| *courier.bytes());
+    let legs = vec![
+        leg(held, account(AccountCode::SellerPending, *order.shop.bytes(), order), seller),
+        leg(held, account(AccountCode::CourierPayable, courier_owner, order), courier),
+        leg(held, account(AccountCode::Commission, PLATFORM, order), commission),
+        leg(held, tax_account(order), tax),
+    ];
+    if amount > 0 {
+        post_chain(&chain(Posting::Released, legs)?, order.id.bytes(), intent, ctx, rows)?;
+    }
+    order.lines = lines;
+    order.released += amount;
+    order.state = OrderState::Completed;
+    order.clock = ReleaseClock::Done;
+    order.updated_at = ctx.now;
+    let until = ctx.now.plus(ctx.reference.policies.reserve_us);
+    order.settlement = Some(Settlement::Pending { until, amount: seller.minor });
+    rows.put_new(timer(order, TimerKind::ReserveEnd, until));
+    settle::block(order.id, BlockerKind::Reserve, until, rows)?;
+    event(
+        if why == "confirm" { "order.confirmed" } else { "order.released" },
+        order,
+        Some(amount),
+        ctx,
+        rows,
+    )?;
+    event("order.completed", order, Some(amount), ctx, rows)?;
+    Ok(amount)
+}
+
+/// The parcel is delivered with evidence of this level: releases at once, starts the clock, or shortens it.
+/// A later, stronger proof only shortens a clock.
+pub(crate) fn delivered(
+    intent: &Intent,
+    order: &mut Order,
+    level: Level,
+    delivered_at: Time,
+    on_hold: bool,
+    ctx: &Context,
+    rows: &mut Rows,
+) -> Result<(), Stop> {
+    order.updated_at = ctx.now;
+    if order.shipment != ShipmentState::Delivered {
+        order.shipment = ShipmentState::Delivered;
+        event("order.delivered", order, None, ctx, rows)?;
+    }
+    if order.state != OrderState::Open {
+        return Ok(());
+    }
+    if on_hold {
+        return freeze(order, ctx, rows);
+    }
+    let Some(delay) = ctx.reference.policies.release_delay(level) else {
+        return settle::block(order.id, BlockerKind::EvidenceE0, delivered_at.plus(EVIDENCE_E0_STAFF), rows);
+    };
+    let due = delivered_at.plus(delay);
+    if due <= ctx.now {
+        release(intent, order, "evidence", ctx, rows)?;
+        return Ok(());
+    }
+    let generation = match order.clock {
+        ReleaseClock::Idle => 1,
+        ReleaseClock::Running { due: former, .. } if former <= due => return Ok(()),
+        ReleaseClock::Running { generation, .. } => generation + 1,
+        ReleaseClock::Frozen { .. } | ReleaseClock::Done => return Ok(()),
+    };
+    start(order, due, generation, rows)
+}
+
+fn start(order: &mut Order, due: Time, generation: u32, rows: &mut Rows) -> Result<(), Stop> {
+    order.clock = ReleaseClock::Running { due, generation };
+    rows.put_new(Timer {
+        bucket: order.id.bucket(),
+        due,
+        entity: *order.id.bytes(),
+        kind: TimerKind::Release,
+        generation,
+    });
+    settle::block(order.id, BlockerKind::Clock, due, rows)
+}
+
+/// Stops the clock with the time it had left; its timer finds another generation.
+pub(crate) fn freeze(order: &mut Order, ctx: &Context, rows: &mut Rows) -> Result<(), Stop> {
+    if let ReleaseClock::Running { due, generation } = order.clock {
+        order.clock =
+            ReleaseClock::Frozen { left_us: due.since(ctx.now).micros().max(0), generation: generation + 1 };
+    } else if order.clock == ReleaseClock::Idle {
+        order.clock = ReleaseClock::Frozen { left_us: 0, generation: 1 };
+    }
+    settle::block(order.id, BlockerKind::Frozen, ctx.now.plus(EVIDENCE_E0_STAFF), rows)
+}

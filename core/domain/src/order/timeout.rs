@@ -1,0 +1,121 @@
+//! Time-outs of orders (spec/money.md 4.2 rows 5, 9, 11, 12, 16, 35).
+//!
+//! Always: a timer that comes late, twice or after what it waited for changes nothing.
+
+use super::escrow::{account, chain, event, leg, post_chain};
+use super::refund::refund_all;
+use super::release;
+use super::{
+    BlockerKind, CaseState, Order, OrderState, RefundCause, ReleaseClock, Settlement, ShipmentState, settle,
+};
+use crate::bookkeeping::Timer;
+use crate::context::Context;
+use crate::id::OrderId;
+use crate::intent::Intent;
+use crate::ledger::{Account, AccountCode, Posting};
+use crate::money::Money;
+use crate::outcome::{Facts, Refusal};
+use crate::rows::{Key, Rows, Stop};
+
+/// The order that a timer is about; none if it is gone.
+fn order_of(timer: &Timer, rows: &Rows) -> Result<Option<Order>, Stop> {
+    let id = OrderId::from_bytes(timer.entity).map_err(|_| Refusal::new("id.form"))?;
+    rows.need([&Key::order(id), &Key::owner(id.bucket()), &Key::blocker(id)])?;
+    Ok(rows.find::<Order>(&Key::order(id))?.cloned())
+}
+
+fn nothing() -> Facts {
+    Facts::none().with("changed", false)
+}
+
+fn done(order: Order, rows: &mut Rows) -> Result<Facts, Stop> {
+    rows.put(order)?;
+    Ok(Facts::none().with("changed", true))
+}
+
+/// An unpaid order ends.
+pub fn pay_window(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
+    let Some(mut order) = order_of(timer, rows)? else { return Ok(nothing()) };
+    if order.state != OrderState::Created || order.pay_generation != timer.generation {
+        return Ok(nothing());
+    }
+    settle::cancel_created(&mut order, intent, ctx, rows)?;
+    done(order, rows)
+}
+
+/// Not shipped in time: from now on a refund request is agreed at once.
+pub fn ship_deadline(timer: &Timer, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
+    let Some(mut order) = order_of(timer, rows)? else { return Ok(nothing()) };
+    if order.state != OrderState::Open || order.shipment != ShipmentState::None || order.overdue {
+        return Ok(nothing());
+    }
+    order.overdue = true;
+    order.updated_at = ctx.now;
+    done(order, rows)
+}
+
+/// Never shipped: the money goes back.
+pub fn auto_cancel(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
+    let Some(mut order) = order_of(timer, rows)? else { return Ok(nothing()) };
+    if order.state != OrderState::Open || order.shipment != ShipmentState::None {
+        return Ok(nothing());
+    }
+    refund_all(intent, &mut order, RefundCause::NotShipped, ctx, rows)?;
+    done(order, rows)
+}
+
+/// The release clock.
+pub fn release(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
+    let Some(mut order) = order_of(timer, rows)? else { return Ok(nothing()) };
+    let is_due =
+        matches!(order.clock, ReleaseClock::Running { generation, .. } if generation == timer.generation);
+    if order.state != OrderState::Open || !is_due {
+        return Ok(nothing());
+    }
+    release::release(intent, &mut order, "clock", ctx, rows)?;
+    done(order, rows)
+}
+
+/// Silence of the shop on a refund request.
+pub fn case_silence(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
+    let Some(mut order) = order_of(timer, rows)? else { return Ok(nothing()) };
+    let is_asked = order
+        .case
+        .as_ref()
+        .is_some_and(|case| case.state == CaseState::RefundAsked && case.generation == timer.generation);
+    if order.state != OrderState::Open || order.shipment != ShipmentState::None || !is_asked {
+        return Ok(nothing());
+    }
+    if let Some(case) = &mut order.case {
+        case.state = CaseState::Closed;
+    }
+    refund_all(intent, &mut order, RefundCause::BeforeShipping, ctx, rows)?;
+    done(order, rows)
+}
+
+/// The reserve ends (P9): the seller's share becomes available, less what the seller owes.
+pub fn reserve_end(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
+    let Some(mut order) = order_of(timer, rows)? else { return Ok(nothing()) };
+    let Some(Settlement::Pending { amount, .. }) = order.settlement else { return Ok(nothing()) };
+    let seller = *order.shop.bytes();
+    let pending = account(AccountCode::SellerPending, seller, &order);
+    let available = account(AccountCode::SellerAvailable, seller, &order);
+    let receivable = account(AccountCode::SellerReceivable, seller, &order);
+    let (pending_key, owed_key) = (Key::ledger_account(pending.id()), Key::ledger_account(receivable.id()));
+    rows.need([&pending_key, &owed_key])?;
+    let balance = |key: &Key, rows: &Rows| {
+        Ok::<i64, Stop>(rows.find::<Account>(key)?.map_or(0, |row| row.balance().minor))
+    };
+    let moved = amount.min(balance(&pending_key, rows)?).max(0);
+    let owed = balance(&owed_key, rows)?.clamp(0, moved);
+    let money = |minor| Money::new(minor, order.currency);
+    if moved > 0 {
+        let legs = vec![leg(pending, available, money(moved)), leg(available, receivable, money(owed))];
+        post_chain(&chain(Posting::ReserveEnded, legs)?, order.id.bytes(), intent, ctx, rows)?;
+    }
+    order.settlement = Some(Settlement::Available { amount: moved - owed });
+    order.updated_at = ctx.now;
+    settle::unblock(order.id, &[BlockerKind::Reserve], rows)?;
+    event("order.settled", &order, Some(moved - owed), ctx, rows)?;
+    done(order, rows)
+}
