@@ -1,1 +1,7 @@
 #![doc = include_str!("../README.md")]
+
+mod http;
+pub mod rail;
+pub mod retry;
+pub mod sandbox;
+pub mod webhook;
