@@ -145,7 +145,11 @@ impl TryFrom<String> for RailRef {
     type Error = RailRefInvalid;
     fn try_from(text: String) -> Result<RailRef, RailRefInvalid> {
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-        if plain && (1..=RAIL_REF_CHARS_MAX).contains(&text.len()) { Ok(RailRef(text)) } else { Err(RailRefInvalid) }
+        if plain && (1..=RAIL_REF_CHARS_MAX).contains(&text.len()) {
+            Ok(RailRef(text))
+        } else {
+            Err(RailRefInvalid)
+        }
     }
 }
 
@@ -378,7 +382,8 @@ pub trait Rail: Send + Sync {
     async fn fetch(&self, by: FetchBy<'_>) -> RailResult<RailState>;
 
     /// Checks a webhook's signature over the raw body and reads it; kinds that we do not use give no event.
-    fn verify(&self, headers: &HeaderMap, raw_body: &[u8], now: Time) -> Result<Vec<RailEvent>, WebhookError>;
+    fn verify(&self, headers: &HeaderMap, raw_body: &[u8], now: Time)
+    -> Result<Vec<RailEvent>, WebhookError>;
 }
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ pub const POLL_AFTER: [Span; 5] = [
 /// from [`RETRY_BASE`] to [`RETRY_MAX`]. `random` is any 64 random bits; `retry_after` (what the rail asked for) is
 /// never cut short.
 pub fn delay(attempts: u32, random: u64, retry_after: Option<Span>) -> Span {
-    let doubled = 1i64.checked_shl(attempts.saturating_sub(1)).filter(|factor| *factor > 0).unwrap_or(i64::MAX);
+    let doubled =
+        1i64.checked_shl(attempts.saturating_sub(1)).filter(|factor| *factor > 0).unwrap_or(i64::MAX);
     let bound = RETRY_BASE.micros().saturating_mul(doubled).min(RETRY_MAX.micros());
     let jittered = (u128::from(random) * bound.unsigned_abs() as u128) >> 64;
     let wait = Span::from_micros(jittered as i64 + 1);

@@ -88,7 +88,10 @@ impl WebhookSecrets {
     /// Takes the current secret and, while turning, the one before. Refuses `webhook.secret`.
     pub fn new(current: &str, previous: Option<&str>) -> Result<WebhookSecrets, WebhookError> {
         let checked = |secret: &str| {
-            SECRET_BYTES.contains(&secret.len()).then(|| secret.as_bytes().to_vec()).ok_or(WebhookError::Secret)
+            SECRET_BYTES
+                .contains(&secret.len())
+                .then(|| secret.as_bytes().to_vec())
+                .ok_or(WebhookError::Secret)
         };
         Ok(WebhookSecrets { current: checked(current)?, previous: previous.map(checked).transpose()? })
     }
@@ -222,7 +225,11 @@ mod tests {
         for (later_secs, expected) in
             [(-301, "webhook.too_old"), (-300, "ok"), (0, "ok"), (300, "ok"), (301, "webhook.too_old")]
         {
-            assert_eq!(outcome(&header, b"body", NOW.plus(Span::from_secs(later_secs))), expected, "{later_secs}");
+            assert_eq!(
+                outcome(&header, b"body", NOW.plus(Span::from_secs(later_secs))),
+                expected,
+                "{later_secs}"
+            );
         }
     }
 
@@ -265,7 +272,9 @@ mod tests {
 
     #[test]
     fn limits_at_n_and_one_more() {
-        for (bytes, expected) in [(WEBHOOK_BODY_BYTES_MAX, "ok"), (WEBHOOK_BODY_BYTES_MAX + 1, "webhook.too_large")] {
+        for (bytes, expected) in
+            [(WEBHOOK_BODY_BYTES_MAX, "ok"), (WEBHOOK_BODY_BYTES_MAX + 1, "webhook.too_large")]
+        {
             let body = vec![b'x'; bytes];
             assert_eq!(outcome(&signature(NEW, &body, NOW), &body, NOW), expected);
         }
