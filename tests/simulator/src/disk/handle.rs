@@ -11,7 +11,8 @@ pub(crate) struct OpenMode {
     pub(crate) may_create: bool,
     /// Refuse a file that is there.
     pub(crate) must_be_new: bool,
-    /// Sync the folder at the first sync of a file that this opening made. SQLite does that for journals and WALs only.
+    /// Sync the folder at the first sync, whether this opening made the file or a former process did. SQLite on Unix does
+    /// that for journals and WALs only.
     pub(crate) syncs_folder: bool,
 }
 
@@ -34,11 +35,11 @@ impl Handle {
         let life = state.host(host).life;
         let name_hash = hash_of(name);
         state.admit(host, life, Call::Read, [0, 0])?;
-        let (file, is_new) = match state.host(host).find(name) {
+        let file = match state.host(host).find(name) {
             Some(_) if mode.must_be_new => return Err(IoError::Busy),
-            Some(file) => (file, false),
+            Some(file) => file,
             None if mode.may_create => match state.admit(host, life, Call::Name, [name_hash, 1])? {
-                Admitted::Whole => (state.host(host).create(name), true),
+                Admitted::Whole => state.host(host).create(name),
                 Admitted::Dying { .. } => return Err(IoError::Dead),
             },
             None => return Err(IoError::NotFound),
@@ -46,7 +47,7 @@ impl Handle {
         state.next_handle += 1;
         let number = state.next_handle;
         drop(state);
-        let folder_sync_is_due = is_new && mode.syncs_folder;
+        let folder_sync_is_due = mode.syncs_folder;
         Ok(Handle { disk: disk.clone(), host, life, file, number, name_hash, folder_sync_is_due })
     }
 
