@@ -340,10 +340,21 @@ pub struct Payment {
     pub captures: Vec<String>,
     /// Sum of them, minor units.
     pub captured: i64,
+    /// Captures that do not complete the sum yet, each on a 2130 account of its own.
+    pub parts: Vec<Part>,
     /// Why it was refused, if it was.
     pub refusal: String,
     /// When it was begun.
     pub at: Time,
+}
+
+/// Money that waits for the rest of an order's sum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Part {
+    /// The rail's event: owner of the 2130 account.
+    pub event: DerivedId,
+    /// Minor units.
+    pub amount: i64,
 }
 
 /// A payment rail, by its name in the configuration; at most 16 bytes, so that it can own an account.

@@ -1,5 +1,5 @@
 //! One trade through `decide`: the good path, the unhappy paths, and what must hold whatever happens.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod world;
 

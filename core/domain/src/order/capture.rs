@@ -3,18 +3,17 @@
 //! Always: each capture counts once, whatever order the facts come in; money that does not complete the sum of an
 //! open order in time goes back (P2); no order is revived.
 
-use super::escrow::{WayBack, account, chain, event, held_account, leg, post_chain, send_back};
+use super::escrow::{WayBack, event, post_chain, refused, send_back};
 use super::place::pay_timer;
 use super::{
-    BlockerKind, Order, OrderState, Payment, PaymentState, RailOp, RailOpState, RefundCause, RefundState,
-    settle,
+    BlockerKind, Order, OrderState, Part, Payment, PaymentState, RailOp, RailOpState, RefundState, settle,
 };
 use crate::bookkeeping::{Timer, TimerKind};
 use crate::catalogue::card::put_stock;
 use crate::context::Context;
 use crate::id::DerivedId;
 use crate::intent::{Fact, Intent, RailFact};
-use crate::ledger::{AccountCode, Posting};
+use crate::ledger::postings;
 use crate::money::Money;
 use crate::outcome::{Facts, Refusal};
 use crate::rows::{Key, Rows, Stop};
@@ -71,38 +70,32 @@ fn captured(
     payment.captures.push(capture.to_owned());
     payment.captured += amount.minor;
     order.updated_at = ctx.now;
-    let rail = account(AccountCode::RailClearing, payment.rail.owner(), &order);
-    let unapplied = account(AccountCode::Unapplied, *payment.id.bytes(), &order);
+    let event_id = DerivedId::from_bytes(*intent.id.bytes()).map_err(|_| Refusal::new("intent.kind"))?;
     let due = order.total.minor - order.unapplied;
     let is_for_this = order.state == OrderState::Created && order.payment == Some(payment.id);
     let word = if is_for_this && amount.minor < due {
         // A part: kept aside until the rest comes or the window ends.
-        post_chain(
-            &chain(Posting::Unapplied, vec![leg(rail, unapplied, amount)])?,
-            order.id.bytes(),
-            intent,
-            ctx,
-            rows,
-        )?;
+        let chain = postings::unapplied_arrived(event_id, payment.rail.owner(), amount).map_err(refused)?;
+        post_chain(&chain, order.id.bytes(), intent, ctx, rows)?;
+        payment.parts.push(Part { event: event_id, amount: amount.minor });
         order.unapplied += amount.minor;
         "part"
     } else if is_for_this
         && amount.minor == due
         && stocks.iter().all(|(stock, quantity)| stock.commit(*quantity).is_ok())
     {
-        open(intent, &mut order, &payment, amount, stocks, ctx, rows)?;
+        open(intent, &mut order, &mut payment, amount, stocks, ctx, rows)?;
         payment.state = PaymentState::Paid;
         "paid"
     } else {
         // Too late, twice, too much, or the goods are gone: the money goes back.
-        let way =
-            WayBack { cause: RefundCause::Unapplied, amount: amount.minor, through: &[rail, unapplied] };
-        send_back(&mut order, &payment, &way, intent, ctx, rows)?;
+        let way = WayBack::Arrived { event: event_id };
+        send_back(&mut order, &payment, (way, amount.minor), intent, ctx, rows)?;
         if payment.state == PaymentState::Pending {
             payment.state = PaymentState::Returned;
         }
         if is_for_this && amount.minor == due {
-            settle::end_unpaid(&mut order, &payment, intent, ctx, rows)?;
+            settle::end_unpaid(&mut order, &mut payment, intent, ctx, rows)?;
         }
         "returned"
     };
@@ -116,32 +109,24 @@ fn captured(
 fn open(
     intent: &Intent,
     order: &mut Order,
-    payment: &Payment,
+    payment: &mut Payment,
     amount: Money,
     stocks: Vec<(Stock, u32)>,
     ctx: &Context,
     rows: &mut Rows,
 ) -> Result<(), Stop> {
-    let rail = account(AccountCode::RailClearing, payment.rail.owner(), order);
-    if order.unapplied > 0 {
-        let kept = Money::new(order.unapplied, order.currency);
-        let unapplied = account(AccountCode::Unapplied, *payment.id.bytes(), order);
-        post_chain(
-            &chain(Posting::Unapplied, vec![leg(unapplied, held_account(order), kept)])?,
-            order.id.bytes(),
-            intent,
-            ctx,
-            rows,
-        )?;
+    if !payment.parts.is_empty() {
+        let parts: Vec<(DerivedId, Money)> = payment
+            .parts
+            .drain(..)
+            .map(|part| (part.event, Money::new(part.amount, order.currency)))
+            .collect();
+        let chain = postings::unapplied_completes(order.id, &parts).map_err(refused)?;
+        post_chain(&chain, order.id.bytes(), intent, ctx, rows)?;
         order.unapplied = 0;
     }
-    post_chain(
-        &chain(Posting::Captured, vec![leg(rail, held_account(order), amount)])?,
-        order.id.bytes(),
-        intent,
-        ctx,
-        rows,
-    )?;
+    let chain = postings::captured(order.id, payment.rail.owner(), amount).map_err(refused)?;
+    post_chain(&chain, order.id.bytes(), intent, ctx, rows)?;
     for (stock, quantity) in stocks {
         put_stock(stock.commit(quantity).map_err(|_| Refusal::new("stock.gone"))?, ctx, rows)?;
     }
@@ -195,15 +180,8 @@ fn refunded(
     }
     refund.state = RefundState::Done;
     let amount = Money::new(refund.amount, order.currency);
-    let transit = account(AccountCode::RefundTransit, *op.bytes(), &order);
-    let rail = account(AccountCode::RailClearing, payment.rail.owner(), &order);
-    post_chain(
-        &chain(Posting::RefundPaid, vec![leg(transit, rail, amount)])?,
-        order.id.bytes(),
-        intent,
-        ctx,
-        rows,
-    )?;
+    let chain = postings::refund_paid(op, payment.rail.owner(), amount).map_err(refused)?;
+    post_chain(&chain, order.id.bytes(), intent, ctx, rows)?;
     settle::unblock(order.id, &[BlockerKind::RefundStuck, BlockerKind::RailUnknown], rows)?;
     order.updated_at = ctx.now;
     event("refund.posted", &order, Some(amount.minor), ctx, rows)?;

@@ -10,9 +10,7 @@ use crate::bookkeeping::{Message, Owner};
 use crate::context::Context;
 use crate::id::{Bucket, DerivedId, form_d};
 use crate::intent::Intent;
-use crate::ledger::{
-    self, Account, AccountBook, AccountCode, AccountRef, Chain, Leg, Origin, Posting, owner_named, post,
-};
+use crate::ledger::{self, Account, AccountBook, Chain, Origin, owner_named, post, postings};
 use crate::money::Money;
 use crate::order::{RailOp, RailOpKind, RailOpState};
 use crate::outcome::Refusal;
@@ -21,30 +19,22 @@ use crate::rows::{Key, Rows, Stop};
 /// Owner of the 2400 account until tax authorities are named by reference data.
 pub(crate) const TAX_AUTHORITY: &str = "tax";
 
-/// An account of an order's money.
-pub(crate) fn account(code: AccountCode, owner: [u8; 16], order: &Order) -> AccountRef {
-    AccountRef::new(code, owner, order.id.bucket(), order.currency)
-}
-
-/// The escrow account of an order.
-pub(crate) fn held_account(order: &Order) -> AccountRef {
-    account(AccountCode::OrderEscrow, *order.id.bytes(), order)
-}
-
-/// The account of the tax authority in an order's bucket.
-pub(crate) fn tax_account(order: &Order) -> AccountRef {
-    account(AccountCode::TaxPayable, owner_named(TAX_AUTHORITY).unwrap_or_default(), order)
-}
-
-/// One movement.
-pub(crate) fn leg(debit: AccountRef, credit: AccountRef, amount: Money) -> Leg {
-    Leg { debit, credit, amount }
+/// The tax authority of an order's fees.
+pub(crate) fn authority() -> [u8; 16] {
+    owner_named(TAX_AUTHORITY).unwrap_or_default()
 }
 
 /// The working set as the ledger's book: rows are loaded before, written behind.
-struct Book<'r> {
+pub(crate) struct Book<'r> {
     rows: &'r Rows,
     puts: Vec<Account>,
+}
+
+impl<'r> Book<'r> {
+    /// The accounts that are loaded.
+    pub(crate) fn over(rows: &'r Rows) -> Book<'r> {
+        Book { rows, puts: Vec::new() }
+    }
 }
 
 impl AccountBook for Book<'_> {
@@ -69,7 +59,7 @@ pub(crate) fn post_chain(
     rows.need(keys.iter().chain([&owner_key]))?;
     let mut owner: Owner = rows.get::<Owner>(&owner_key, "store.owner")?.clone();
     let origin = Origin { intent_id: *intent.id.bytes(), ref_id: *subject, at: ctx.now };
-    let mut book = Book { rows, puts: Vec::new() };
+    let mut book = Book::over(rows);
     let transfers = post(chain, &origin, &mut owner.journal, &mut book).map_err(refused)?;
     let puts = book.puts;
     for account in puts {
@@ -87,11 +77,6 @@ pub(crate) fn refused(error: ledger::LedgerError) -> Stop {
     Refusal::new(error.code()).into()
 }
 
-/// Makes a chain, or says why not.
-pub(crate) fn chain(posting: Posting, legs: Vec<Leg>) -> Result<Chain, Stop> {
-    Chain::linked(posting, legs).map_err(refused)
-}
-
 /// The id of a refund, and of its rail operation: one decision makes at most one refund a number.
 fn refund_id(bucket: Bucket, intent: &Intent, number: u16) -> Result<DerivedId, Stop> {
     let hash = digest("souk/refund/v1/", &[intent.id.bytes(), &number.to_be_bytes()]);
@@ -100,38 +85,50 @@ fn refund_id(bucket: Bucket, intent: &Intent, number: u16) -> Result<DerivedId, 
 
 /// What goes back to the buyer, and from where.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WayBack<'a> {
-    /// Why.
-    pub(crate) cause: RefundCause,
-    /// How much, minor units.
-    pub(crate) amount: i64,
-    /// The accounts that it passes, first to last, before 2120.
-    pub(crate) through: &'a [AccountRef],
+pub(crate) enum WayBack {
+    /// Money that has just come and is not wanted (P2).
+    Arrived {
+        /// The rail's event.
+        event: DerivedId,
+    },
+    /// A part that had waited for the rest (P2).
+    Waited {
+        /// The rail's event.
+        event: DerivedId,
+    },
+    /// Money in escrow (P3, P5).
+    Held {
+        /// Why.
+        cause: RefundCause,
+    },
 }
 
-/// Sends money back to the buyer: posts `from` -> 2120 and asks the rail for the refund. The exit 2120 -> 1000
-/// follows when the rail confirms.
+/// Sends money back to the buyer: posts it to 2120 and asks the rail for the refund. The exit 2120 -> 1000 follows
+/// when the rail confirms.
 pub(crate) fn send_back(
     order: &mut Order,
     payment: &Payment,
-    way: &WayBack,
+    (way, amount): (WayBack, i64),
     intent: &Intent,
     ctx: &Context,
     rows: &mut Rows,
 ) -> Result<DerivedId, Stop> {
-    let WayBack { cause, amount, through } = *way;
-    let id = refund_id(order.id.bucket(), intent, order.refunds.len() as u16)?;
+    let number = order.refunds.len() as u16;
+    let id = refund_id(order.id.bucket(), intent, number)?;
     let money = Money::new(amount, order.currency);
-    let transit = account(AccountCode::RefundTransit, *id.bytes(), order);
-    let posting = match cause {
-        RefundCause::Unapplied => Posting::Unapplied,
-        RefundCause::BeforeShipping | RefundCause::NotShipped => Posting::RefundBeforeShipping,
-        RefundCause::FromEscrow => Posting::RefundFromEscrow,
-        RefundCause::AfterRelease => Posting::RefundAfterRelease,
+    let chain = match way {
+        WayBack::Arrived { event } => postings::unapplied_returned(event, id, payment.rail.owner(), money),
+        WayBack::Waited { event } => postings::unapplied_refunded(event, id, money),
+        WayBack::Held { cause: RefundCause::FromEscrow } => postings::refund_from_escrow(order.id, id, money),
+        WayBack::Held { .. } => postings::refund_before_shipping(order.id, id, money),
     };
-    let stations: Vec<AccountRef> = through.iter().copied().chain([transit]).collect();
-    let legs = stations.windows(2).map(|pair| leg(pair[0], pair[1], money)).collect();
-    post_chain(&chain(posting, legs)?, order.id.bytes(), intent, ctx, rows)?;
+    // Numbered by the refund, so that two refunds of one decision have transfers of their own.
+    let chain = chain.map_err(refused)?.indexed_from(number.saturating_mul(2));
+    post_chain(&chain, order.id.bytes(), intent, ctx, rows)?;
+    let cause = match way {
+        WayBack::Arrived { .. } | WayBack::Waited { .. } => RefundCause::Unapplied,
+        WayBack::Held { cause } => cause,
+    };
     order.refunds.push(Refund { id, amount, state: RefundState::Pending, cause });
     rows.put_new(RailOp {
         id,

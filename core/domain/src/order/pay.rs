@@ -64,6 +64,7 @@ pub fn pay_start(
         rail_ref: String::new(),
         captures: Vec::new(),
         captured: 0,
+        parts: Vec::new(),
         refusal: String::new(),
         at: ctx.now,
     })?;

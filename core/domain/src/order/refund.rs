@@ -2,7 +2,7 @@
 //! (spec/money.md 4.2 rows 9-12, 20; postings P3, P5).
 
 use super::capture::stocks_of;
-use super::escrow::{WayBack, event, held_account, send_back};
+use super::escrow::{WayBack, event, send_back};
 use super::{
     BlockerKind, Case, CaseState, NOTE_CHARS_MAX, Order, OrderState, Payment, PaymentState, RefundCause,
     ReleaseClock, ShipmentState, settle,
@@ -128,8 +128,7 @@ pub(crate) fn refund_all(
         }
         void_parcels(order, ctx, rows)?;
     }
-    let held = held_account(order);
-    send_back(order, &payment, &WayBack { cause, amount, through: &[held] }, intent, ctx, rows)?;
+    send_back(order, &payment, (WayBack::Held { cause }, amount), intent, ctx, rows)?;
     for line in &mut order.lines {
         line.refunded = line.paid - line.released;
     }

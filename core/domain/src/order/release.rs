@@ -2,15 +2,16 @@
 //! does so when nobody asks (spec/money.md 4.2 row 16, 4.3, 4.4).
 
 use super::capture::timer;
-use super::escrow::{account, chain, event, held_account, leg, post_chain, tax_account};
+use super::escrow::{authority, event, post_chain, refused};
 use super::{
     BlockerKind, Line, LineKind, Order, OrderState, ReleaseClock, Settlement, ShipmentState, settle,
 };
 use crate::bookkeeping::{Timer, TimerKind};
 use crate::context::Context;
 use crate::intent::Intent;
-use crate::ledger::{AccountCode, CapturedRates, LineFees, PLATFORM, Posting};
-use crate::money::{Bp, Money};
+use crate::ledger::postings::{self, Release, ReleasedLine};
+use crate::ledger::{CapturedRates, LineFees};
+use crate::money::{Bp, Money, MoneyError};
 use crate::num::Rounding;
 use crate::outcome::Refusal;
 use crate::parcel::Level;
@@ -44,34 +45,26 @@ pub(crate) fn release(
 ) -> Result<i64, Stop> {
     let amount = order.held();
     let zero = Money::zero(order.currency);
-    let (mut seller, mut courier, mut commission, mut tax) = (zero, zero, zero, zero);
-    let sum = |a: Money, b: Money| a.add(b).map_err(|error| Stop::from(Refusal::new(error.code())));
+    let money = |error: MoneyError| Stop::from(Refusal::new(error.code()));
+    let mut courier_fee = zero;
     let mut lines = order.lines.clone();
+    let mut parts = Vec::with_capacity(lines.len());
     for line in &mut lines {
         let part = Money::new(line.paid - line.released - line.refunded, order.currency);
         let fees = fees_of(line, order, part)?;
-        let taken = fees.sum().map_err(|error| Refusal::new(error.code()))?;
-        let rest = part.less(taken).map_err(|error| Refusal::new(error.code()))?;
-        match (line.kind, order.fees.courier) {
-            (LineKind::Shipping, Some(_)) => courier = sum(courier, rest)?,
-            (LineKind::Shipping, None) | (LineKind::Goods { .. }, _) => seller = sum(seller, rest)?,
+        if line.kind == LineKind::Shipping {
+            courier_fee = courier_fee.add(part).map_err(money)?;
         }
-        commission = sum(commission, fees.commission)?;
-        tax = sum(tax, fees.tax)?;
         line.released += part.minor;
         line.commission += fees.commission.minor;
         line.commission_tax += fees.tax.minor;
+        parts.push(ReleasedLine { amount: part, fees });
     }
-    let held = held_account(order);
-    let courier_owner = order.fees.courier.map_or(PLATFORM, |courier| *courier.bytes());
-    let legs = vec![
-        leg(held, account(AccountCode::SellerPending, *order.shop.bytes(), order), seller),
-        leg(held, account(AccountCode::CourierPayable, courier_owner, order), courier),
-        leg(held, account(AccountCode::Commission, PLATFORM, order), commission),
-        leg(held, tax_account(order), tax),
-    ];
+    let courier = order.fees.courier.map(|courier| (courier, courier_fee));
+    let of = Release { order: order.id, seller: order.shop, courier, authority: authority(), lines: &parts };
+    let seller = of.seller_share().map_err(refused)?;
     if amount > 0 {
-        post_chain(&chain(Posting::Released, legs)?, order.id.bytes(), intent, ctx, rows)?;
+        post_chain(&postings::released(&of).map_err(refused)?, order.id.bytes(), intent, ctx, rows)?;
     }
     order.lines = lines;
     order.released += amount;

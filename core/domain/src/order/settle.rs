@@ -1,14 +1,13 @@
 //! Blockers, and the end of an order that was never paid (spec/money.md 4.2 row 5, 4.5).
 
 use super::capture::stocks_of;
-use super::escrow::{WayBack, account, event, send_back};
+use super::escrow::{WayBack, event, send_back};
 use super::place::pay_timer;
-use super::{Blocker, BlockerKind, Order, OrderState, Payment, PaymentState, RefundCause};
+use super::{Blocker, BlockerKind, Order, OrderState, Payment, PaymentState};
 use crate::catalogue::card::put_stock;
 use crate::context::Context;
 use crate::id::OrderId;
 use crate::intent::Intent;
-use crate::ledger::AccountCode;
 use crate::outcome::Refusal;
 use crate::rows::{Key, Rows, Stop};
 use crate::time::Time;
@@ -30,17 +29,14 @@ pub(crate) fn unblock(order: OrderId, kinds: &[BlockerKind], rows: &mut Rows) ->
 /// Ends an order that was not paid: holds are freed, parts that had arrived go back, the timer ends.
 pub(crate) fn end_unpaid(
     order: &mut Order,
-    payment: &Payment,
+    payment: &mut Payment,
     intent: &Intent,
     ctx: &Context,
     rows: &mut Rows,
 ) -> Result<(), Stop> {
-    if order.unapplied > 0 {
-        let unapplied = account(AccountCode::Unapplied, *payment.id.bytes(), order);
-        let amount = order.unapplied;
-        order.unapplied = 0;
-        let way = WayBack { cause: RefundCause::Unapplied, amount, through: &[unapplied] };
-        send_back(order, payment, &way, intent, ctx, rows)?;
+    order.unapplied = 0;
+    for part in std::mem::take(&mut payment.parts) {
+        send_back(order, payment, (WayBack::Waited { event: part.event }, part.amount), intent, ctx, rows)?;
     }
     close_unpaid(order, ctx, rows)
 }
@@ -70,7 +66,7 @@ pub(crate) fn cancel_created(
             if order.unapplied > 0 {
                 payment.state = PaymentState::Returned;
             }
-            end_unpaid(order, &payment, intent, ctx, rows)?;
+            end_unpaid(order, &mut payment, intent, ctx, rows)?;
             rows.put(payment)
         }
         None => close_unpaid(order, ctx, rows),

@@ -2,7 +2,7 @@
 //!
 //! Always: a timer that comes late, twice or after what it waited for changes nothing.
 
-use super::escrow::{account, chain, event, leg, post_chain};
+use super::escrow::{Book, event, post_chain, refused};
 use super::refund::refund_all;
 use super::release;
 use super::{
@@ -12,8 +12,8 @@ use crate::bookkeeping::Timer;
 use crate::context::Context;
 use crate::id::OrderId;
 use crate::intent::Intent;
-use crate::ledger::{Account, AccountCode, Posting};
-use crate::money::Money;
+use crate::ledger::postings::{self, SellerFunds};
+use crate::money::{Bp, Money};
 use crate::outcome::{Facts, Refusal};
 use crate::rows::{Key, Rows, Stop};
 
@@ -97,25 +97,17 @@ pub fn case_silence(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Ro
 pub fn reserve_end(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
     let Some(mut order) = order_of(timer, rows)? else { return Ok(nothing()) };
     let Some(Settlement::Pending { amount, .. }) = order.settlement else { return Ok(nothing()) };
-    let seller = *order.shop.bytes();
-    let pending = account(AccountCode::SellerPending, seller, &order);
-    let available = account(AccountCode::SellerAvailable, seller, &order);
-    let receivable = account(AccountCode::SellerReceivable, seller, &order);
-    let (pending_key, owed_key) = (Key::ledger_account(pending.id()), Key::ledger_account(receivable.id()));
-    rows.need([&pending_key, &owed_key])?;
-    let balance = |key: &Key, rows: &Rows| {
-        Ok::<i64, Stop>(rows.find::<Account>(key)?.map_or(0, |row| row.balance().minor))
-    };
-    let moved = amount.min(balance(&pending_key, rows)?).max(0);
-    let owed = balance(&owed_key, rows)?.clamp(0, moved);
-    let money = |minor| Money::new(minor, order.currency);
-    if moved > 0 {
-        let legs = vec![leg(pending, available, money(moved)), leg(available, receivable, money(owed))];
-        post_chain(&chain(Posting::ReserveEnded, legs)?, order.id.bytes(), intent, ctx, rows)?;
+    let share = Money::new(amount, order.currency);
+    let accounts = SellerFunds::accounts(order.shop, order.currency).map(|of| Key::ledger_account(of.id()));
+    rows.need(&accounts)?;
+    let funds = SellerFunds::read(order.shop, order.currency, &Book::over(rows));
+    let ended = postings::reserve_ended(order.shop, share, Bp(0), &funds).map_err(refused)?;
+    if let Some(chain) = &ended {
+        post_chain(chain, order.id.bytes(), intent, ctx, rows)?;
     }
-    order.settlement = Some(Settlement::Available { amount: moved - owed });
+    order.settlement = Some(Settlement::Available { amount });
     order.updated_at = ctx.now;
     settle::unblock(order.id, &[BlockerKind::Reserve], rows)?;
-    event("order.settled", &order, Some(moved - owed), ctx, rows)?;
+    event("order.settled", &order, Some(amount), ctx, rows)?;
     done(order, rows)
 }
