@@ -322,8 +322,18 @@ unsafe extern "C" fn check_reserved_lock(file: *mut ffi::sqlite3_file, is_reserv
     }
 }
 
-unsafe extern "C" fn file_control(_: *mut ffi::sqlite3_file, _operation: c_int, _: *mut c_void) -> c_int {
-    ffi::SQLITE_NOTFOUND // no extras
+/// Answers one question: how much of a file is mapped into memory. Nothing ever is.
+unsafe extern "C" fn file_control(
+    _: *mut ffi::sqlite3_file,
+    operation: c_int,
+    argument: *mut c_void,
+) -> c_int {
+    if operation != ffi::SQLITE_FCNTL_MMAP_SIZE {
+        return ffi::SQLITE_NOTFOUND;
+    }
+    // SAFETY: the argument of this operation is the address of an `sqlite3_int64` (c3ref/c_fcntl_begin_atomic_write.html).
+    unsafe { *argument.cast::<ffi::sqlite3_int64>() = 0 };
+    ffi::SQLITE_OK
 }
 
 unsafe extern "C" fn sector_size(_: *mut ffi::sqlite3_file) -> c_int {
