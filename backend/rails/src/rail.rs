@@ -295,6 +295,17 @@ pub enum RailState {
     Refund(RailRefund),
 }
 
+impl RailState {
+    /// The op that made the object, read from its key; `None` when there is no object or the key is not of ours.
+    pub fn op_id(&self) -> Option<OpId> {
+        match self {
+            RailState::NotFound => None,
+            RailState::Payment(payment) => OpId::from_key(&payment.key),
+            RailState::Refund(refund) => OpId::from_key(&refund.key),
+        }
+    }
+}
+
 /// What to ask a rail about. A cancellation has no object of its own: ask for its payment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FetchBy<'a> {

@@ -259,6 +259,16 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever stands in the header, it is not taken without a signature, and nothing panics.
+        #[test]
+        fn no_header_gets_in_without_a_secret(t in "[0-9]{0,14}", rest in "(,(t|v1|v0)=[0-9a-f]{0,70}){0,6}", free in "[ -~]{0,60}") {
+            for header in [format!("t={t}{rest}"), free] {
+                proptest::prop_assert_ne!(outcome(&header, b"body", NOW), "ok", "{}", header);
+            }
+        }
+    }
+
     #[test]
     fn missing_and_doubled_headers() {
         let secrets = WebhookSecrets::new(NEW, None).unwrap();

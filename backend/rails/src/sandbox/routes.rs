@@ -213,17 +213,25 @@ async fn through(
         }
         _ => {}
     }
-    let act = Act { now: app.clock.now(), faults };
-    let outcome = app.store.run(move |connection| work(connection, act)).await;
-    drop(taken);
-    let outcome = match outcome {
-        Ok(outcome) => outcome,
+    // In a task of its own: a caller that hangs up must not keep the news of a commit from being counted and sent, nor
+    // free its key before the commit stands.
+    let commit = tokio::spawn({
+        let app = Arc::clone(app);
+        async move {
+            let act = Act { now: app.clock.now(), faults };
+            let outcome = app.store.run(move |connection| work(connection, act)).await?;
+            drop(taken);
+            app.faults.count(outcome.applied);
+            app.wake.notify_one();
+            Ok::<_, SandboxError>(outcome.reply)
+        }
+    });
+    let reply = match commit.await.unwrap_or(Err(SandboxError::Stopped)) {
+        Ok(reply) => reply,
         Err(error) => return failed(&error),
     };
-    app.faults.count(outcome.applied);
-    app.wake.notify_one();
     app.faults.count(faults.after);
-    answer(app, faults.after, outcome.reply).await
+    answer(app, faults.after, reply).await
 }
 
 /// The answer, or what a fault makes of it.

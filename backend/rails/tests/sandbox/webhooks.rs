@@ -30,6 +30,7 @@ async fn an_event_says_what_fetch_says() {
     assert_eq!(seen.body["type"], "payment.received");
     let events = seen.verdict.as_ref().unwrap();
     assert_eq!((events.len(), &events[0].event_id, &events[0].state), (1, &seen.event_id(), &fetched));
+    assert_eq!(events[0].state.op_id(), Some(op(1, OpKind::Pay, 1).op_id));
 
     let refund = rig.rail.refund(&op(2, OpKind::Refund, 400), &payment.rail_ref).await.unwrap();
     assert!(rig.rail.refund(&op(3, OpKind::Refund, 601), &payment.rail_ref).await.is_err());
