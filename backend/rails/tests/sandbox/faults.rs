@@ -3,7 +3,7 @@
 use serde_json::json;
 use souk_domain::time::Span;
 use souk_rails::rail::{
-    FetchBy, NextAction, OpKind, PayMethod, PaymentStatus, Rail, RailError, RailPayment, RailState,
+    FetchBy, NextAction, Op, OpKind, PayMethod, PaymentStatus, Rail, RailError, RailPayment, RailState,
     RefundStatus,
 };
 use souk_rails::sandbox::faults::{Fault, parse_script};
@@ -48,15 +48,10 @@ async fn answers_that_fail() {
         let number = number as u64 + 1;
         let pay = op(number, OpKind::Pay, 1000);
         rig.fault("payment.create", fault).await;
-        // Only where time runs out is it waited for; elsewhere the live time-outs hold.
-        let waits = fault.starts_with("delay") || fault.starts_with("timeout");
-        let rail = if waits { &rig.hasty } else { &rig.rail };
-        assert_eq!(rail.begin(&pay, &by(PayMethod::Mandate)).await, Err(error.clone()), "{fault}");
-        if waits {
-            // A caller that gave up may be ahead of the server; the fault counts when it took effect.
-            while rig.injected(fault).await == 0 {
-                tokio::task::yield_now().await;
-            }
+        if fault.starts_with("delay") || fault.starts_with("timeout") {
+            give_up_during(&rig, &pay, fault).await;
+        } else {
+            assert_eq!(rig.rail.begin(&pay, &by(PayMethod::Mandate)).await, Err(error), "{fault}");
         }
         assert_eq!(payment_of(&rig, number).await.is_some(), happened, "{fault}");
         let paid = loop {
@@ -74,6 +69,35 @@ async fn answers_that_fail() {
     let truth = rig.truth().await;
     assert_eq!(truth["payments"].as_array().unwrap().len(), 8);
     assert_eq!(truth["books"][0]["merchant"]["minor"], "8000");
+}
+
+/// A caller who goes away while the fault holds the answer back.
+async fn give_up_during(rig: &Rig, pay: &Op, fault: &str) {
+    let (rail, pay) = (rig.rail.clone(), pay.clone());
+    let caller = tokio::spawn(async move { rail.begin(&pay, &by(PayMethod::Mandate)).await });
+    while rig.injected(fault).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+}
+
+#[tokio::test]
+async fn time_that_runs_out_is_unknown() {
+    let rig = Rig::start().await;
+    for fault in ["delay_before", "delay_after", "timeout_after_commit"] {
+        rig.control("faults", json!({"ppm": {fault: 1_000_000}})).await;
+        assert_eq!(
+            rig.hasty.begin(&op(1, OpKind::Pay, 5), &by(PayMethod::Mandate)).await,
+            Err(UNKNOWN),
+            "{fault}"
+        );
+        assert_eq!(
+            rig.hasty.fetch(FetchBy::PaymentOf(op(1, OpKind::Pay, 5).op_id)).await,
+            Err(UNKNOWN),
+            "{fault}"
+        );
+    }
 }
 
 #[tokio::test]
