@@ -188,9 +188,14 @@ impl Disk {
         disk
     }
 
+    /// The folder of a host: files in it are opened with the VFS `souk-crash`.
+    pub fn dir(&self, host: HostId) -> PathBuf {
+        PathBuf::from(format!("{PATH_PREFIX}/{}/{}", self.number, host.0))
+    }
+
     /// The path under which SQLite opens a file of a host with the VFS `souk-crash`.
     pub fn path(&self, host: HostId, file: &str) -> PathBuf {
-        PathBuf::from(format!("{PATH_PREFIX}/{}/{}/{file}", self.number, host.0))
+        self.dir(host).join(file)
     }
 
     /// The process of the host ends; the page cache stays. Handles from before are dead from now on.
