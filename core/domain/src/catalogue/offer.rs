@@ -37,12 +37,12 @@ fn change(
     Ok(Facts::none())
 }
 
-/// A price is positive, in the shop's currency, and fits the wire.
+/// A price is positive (a payment code has no form for nothing), in the shop's currency, and fits the wire.
 pub(crate) fn check_price(price: Money, currency: crate::money::Currency) -> Result<(), Refusal> {
     if price.currency != currency {
         return Err(Refusal::new("money.currency"));
     }
-    if price.minor < 0 || price.minor > MINOR_MAX / i64::from(crate::order::LINE_QUANTITY_MAX) {
+    if price.minor < 1 || price.minor > MINOR_MAX / i64::from(crate::order::LINE_QUANTITY_MAX) {
         return Err(Refusal::new("price.bad"));
     }
     Ok(())
