@@ -8,8 +8,6 @@ pub const TEXT_LARGE_BYTES_MAX: usize = 64 << 10;
 /// Bytes beside a text: an address, or a custody event C (224) with certificate K (143) and short evidence. A photo
 /// is not among them; it travels as a blob.
 pub const BIN_BYTES_MAX: usize = 4096;
-/// Random bytes in front of personal data in a `bin`, so that its hash in the text says nothing once it is erased.
-pub const BIN_SALT_BYTES: usize = 16;
 
 /// Items of one push: one group commit takes them in one go.
 pub const PUSH_ITEMS_MAX: usize = 256;

@@ -237,6 +237,7 @@ pub static CODES: &[Code] = &[
     row("store.owner", 503, "the bucket has no owner here"),
     row("store.rollback", 409, "the file is older than what was known"),
     row("sync.block", 502, "a block of rows cannot be read"),
+    row("sync.row", 502, "a row cannot be read"),
     row("tier.limit", 409, "above the limit of this account"),
     row("token.expired", 401, "the token is over"),
     row("token.unknown", 401, "no such token"),
