@@ -5,6 +5,8 @@
 
 mod cell;
 mod journal;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bench;
 mod encoding;
 pub mod sqlite;
 mod table;

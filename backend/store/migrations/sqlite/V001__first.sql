@@ -152,7 +152,7 @@ CREATE TABLE chg (
   version INTEGER NOT NULL,
   PRIMARY KEY (bucket, scope, ent, id)
 ) STRICT, WITHOUT ROWID;
--- A page of a feed, answered from the index alone.
+-- A page of a feed by sequence; `live` lets a first page skip deletes without reading their rows.
 CREATE INDEX chg_by_seq ON chg (bucket, scope, seq, live);
 
 CREATE TABLE scope_of (

@@ -9,10 +9,11 @@ use souk_domain::scope::{EntityKind, Scope};
 use super::read::{limit, rows, select, sequence};
 use crate::{Page, PageAsk, StoreError};
 
-const CHANGES: &str = "WHERE bucket = ?1 AND scope = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
+pub(super) const CHANGES: &str = "WHERE bucket = ?1 AND scope = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
 /// Who begins has nothing that could be deleted.
-const CHANGES_LIVE: &str = "WHERE bucket = ?1 AND scope = ?2 AND seq > ?3 AND live = 1 ORDER BY seq LIMIT ?4";
-const STREAMS: &str = "WHERE bucket = ?1 AND device = ?2 ORDER BY epoch, lane";
+pub(super) const CHANGES_LIVE: &str =
+    "WHERE bucket = ?1 AND scope = ?2 AND seq > ?3 AND live = 1 ORDER BY seq LIMIT ?4";
+pub(super) const STREAMS: &str = "WHERE bucket = ?1 AND device = ?2 ORDER BY epoch, lane";
 
 /// Change rows of a part after a sequence, deletes among them.
 pub(super) fn changes(

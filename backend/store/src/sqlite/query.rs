@@ -15,15 +15,18 @@ use super::read::{limit, select, sequence, transfers as read_transfers};
 use super::statements::{self, TRANSFER_LIST};
 use crate::{OrdersAsk, StoreError, StoreStats};
 
-const TIMERS_DUE: &str = "WHERE due_at <= ?1 ORDER BY due_at, bucket, entity, kind, generation LIMIT ?2";
-const OUTBOX_PENDING: &str = "WHERE done = 0 ORDER BY bucket, seq LIMIT ?1";
-const SCOPE_PARTS: &str = "WHERE bucket = ?1 AND scope = ?2 ORDER BY part";
-const ACCOUNTS_OF: &str = "WHERE bucket = ?1 AND owner = ?2 ORDER BY code, currency, sub";
-const LEDGER_ACCOUNTS: &str = "WHERE bucket = ?1 ORDER BY id";
-const BLOCKERS_DUE: &str = "WHERE next_due_at <= ?1 ORDER BY next_due_at, bucket, order_id LIMIT ?2";
-const DEVICES_OF: &str = "WHERE bucket = ?1 AND account = ?2 ORDER BY id";
-const INTENTS: &str = "WHERE bucket = ?1 ORDER BY decided_at, rowid LIMIT ?2";
-const TRANSFERS: &str = "WHERE bucket = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+pub(super) const TIMERS_DUE: &str =
+    "WHERE due_at <= ?1 ORDER BY due_at, bucket, entity, kind, generation LIMIT ?2";
+pub(super) const TIMER_NEXT: &str = "SELECT min(due_at) FROM timer";
+pub(super) const OUTBOX_PENDING: &str = "WHERE done = 0 ORDER BY bucket, seq LIMIT ?1";
+pub(super) const SCOPE_PARTS: &str = "WHERE bucket = ?1 AND scope = ?2 ORDER BY part";
+pub(super) const ACCOUNTS_OF: &str = "WHERE bucket = ?1 AND owner = ?2 ORDER BY code, currency, sub";
+pub(super) const LEDGER_ACCOUNTS: &str = "WHERE bucket = ?1 ORDER BY id";
+pub(super) const BLOCKERS_DUE: &str =
+    "WHERE next_due_at <= ?1 ORDER BY next_due_at, bucket, order_id LIMIT ?2";
+pub(super) const DEVICES_OF: &str = "WHERE bucket = ?1 AND account = ?2 ORDER BY id";
+pub(super) const INTENTS: &str = "WHERE bucket = ?1 ORDER BY decided_at, rowid LIMIT ?2";
+pub(super) const TRANSFERS: &str = "WHERE bucket = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 
 /// Timers due at or before a time.
 pub(super) fn timers_due(conn: &Connection, now: Time, rows: usize) -> Result<Vec<Timer>, StoreError> {
@@ -32,7 +35,7 @@ pub(super) fn timers_due(conn: &Connection, now: Time, rows: usize) -> Result<Ve
 
 /// Due time of the next timer.
 pub(super) fn timer_next(conn: &Connection) -> Result<Option<Time>, StoreError> {
-    let mut statement = conn.prepare_cached("SELECT min(due_at) FROM timer")?;
+    let mut statement = conn.prepare_cached(TIMER_NEXT)?;
     let due: Option<i64> = statement.query_row([], |row| row.get(0))?;
     Ok(due.map(Time::from_micros))
 }
@@ -122,14 +125,20 @@ pub(super) fn statement(
     after: u64,
     rows: usize,
 ) -> Result<Vec<Transfer>, StoreError> {
-    let list = TRANSFER_LIST.as_str();
-    let sql = format!(
-        "{list} WHERE bucket = ?1 AND debit = ?2 AND seq > ?3
-         UNION ALL {list} WHERE bucket = ?1 AND credit = ?2 AND seq > ?3
-         ORDER BY seq LIMIT ?4"
-    );
     let of = params![account.bucket().number(), account.bytes().as_slice(), sequence(after), limit(rows)];
-    read_transfers(conn, &sql, of)
+    read_transfers(conn, &statement_sql(), of)
+}
+
+/// The indexes are named: without statistics the planner takes the primary key and reads the whole journal.
+pub(super) fn statement_sql() -> String {
+    // The list ends with the table's name.
+    let list = TRANSFER_LIST.as_str();
+    format!(
+        "{list} INDEXED BY transfer_by_debit WHERE bucket = ?1 AND debit = ?2 AND seq > ?3
+         UNION ALL
+         {list} INDEXED BY transfer_by_credit WHERE bucket = ?1 AND credit = ?2 AND seq > ?3
+         ORDER BY seq LIMIT ?4"
+    )
 }
 
 /// Buckets that hold a transfer or an intent: one step of an index for each.
