@@ -21,6 +21,8 @@ pub(crate) enum Work {
     Format,
     /// `cargo clippy` has nothing to say.
     Lint,
+    /// rustdoc has nothing to say: links lead somewhere, everything public is explained.
+    Docs,
     /// deny.toml holds for every dependency.
     Deny,
     /// Everything compiles; runs before the first lane that needs programs, whether asked for or not.
@@ -58,6 +60,7 @@ const fn target(package: &'static str, target: &'static str) -> Claim {
 pub(crate) const LANES: &[Lane] = &[
     Lane { name: "format", what: "rustfmt has nothing to change", work: Work::Format },
     Lane { name: "lint", what: "clippy has nothing to say about any target", work: Work::Lint },
+    Lane { name: "docs", what: "rustdoc has nothing to say, and its links lead somewhere", work: Work::Docs },
     Lane { name: "deny", what: "licences, banned crates and sources of all dependencies", work: Work::Deny },
     Lane { name: "build", what: "every target of every crate compiles", work: Work::Build },
     Lane {
@@ -101,7 +104,7 @@ impl Lane {
     /// Whether the lane runs something that the build lane makes.
     pub(crate) fn needs_build(&self) -> bool {
         match self.work {
-            Work::Format | Work::Lint | Work::Deny => false,
+            Work::Format | Work::Lint | Work::Docs | Work::Deny => false,
             Work::Build | Work::OtherTests | Work::Tests { .. } => true,
         }
     }
@@ -116,7 +119,7 @@ impl Lane {
 fn lane_of(test: &TestProgram) -> &'static Lane {
     let claims = |lane: &&Lane| match lane.work {
         Work::Tests { of, .. } => of.iter().any(|claim| claim.fits(test)),
-        Work::Format | Work::Lint | Work::Deny | Work::Build | Work::OtherTests => false,
+        Work::Format | Work::Lint | Work::Docs | Work::Deny | Work::Build | Work::OtherTests => false,
     };
     let others = |lane: &&Lane| matches!(lane.work, Work::OtherTests);
     LANES.iter().find(claims).or_else(|| LANES.iter().find(others)).unwrap_or(&LANES[0])

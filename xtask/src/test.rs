@@ -118,6 +118,19 @@ fn run_lane(lane: &Lane, cache: &Cache, built: &mut Option<Built>) -> Result<Rep
                 ["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
             component(&mut report, cache, &log, "clippy", &args)?;
         }
+        Work::Docs => {
+            let mut command = cargo(cache.target());
+            command.args([
+                "doc",
+                "--quiet",
+                "--locked",
+                "--workspace",
+                "--no-deps",
+                "--document-private-items",
+            ]);
+            let ended = child::run(command.env("RUSTDOCFLAGS", "-D warnings"), &log, PROGRAM_TIME_MAX)?;
+            report.check(ended.well, || last_lines(&ended.output));
+        }
         Work::Deny => deny::run(&mut report, cache, &log)?,
         Work::Build => match build::everything(cache, &log) {
             Ok(done) => {

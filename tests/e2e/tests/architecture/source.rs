@@ -147,11 +147,34 @@ fn argues_for_panic(attribute: &str) -> bool {
         && lints.iter().any(|lint| attribute.contains(lint))
 }
 
-/// The place after the item at `at`: past its attributes, to the `;` or the braces that end it.
+/// The place after what stands under the attribute at `at`: past the `;` or the braces that end an item, and for a
+/// field, a variant or an arm also past its comma.
 fn end_of_item(trees: &[TokenTree], mut at: usize) -> usize {
+    const ITEMS: [&str; 14] = [
+        "async",
+        "const",
+        "enum",
+        "extern",
+        "fn",
+        "impl",
+        "macro_rules",
+        "mod",
+        "static",
+        "struct",
+        "trait",
+        "type",
+        "unsafe",
+        "use",
+    ];
+    let words = trees[at..].iter().filter_map(|tree| match tree {
+        TokenTree::Ident(word) => Some(word.to_string()),
+        TokenTree::Group(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => None,
+    });
+    let is_item =
+        words.into_iter().find(|word| word != "pub").is_some_and(|word| ITEMS.contains(&word.as_str()));
     while at < trees.len() {
         let ends = match &trees[at] {
-            TokenTree::Punct(sign) => sign.as_char() == ';' || sign.as_char() == ',',
+            TokenTree::Punct(sign) => sign.as_char() == ';' || sign.as_char() == ',' && !is_item,
             TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
             TokenTree::Ident(_) | TokenTree::Literal(_) => false,
         };
@@ -268,6 +291,8 @@ mod tests {
             ("#[cfg(all(test, unix))] mod tests {} fn b() {}", "fn b ( ) { }"),
             ("#[test] #[ignore] fn a() {} fn b() {}", "fn b ( ) { }"),
             ("#[cfg(not(test))] fn a() {}", "# [ cfg ( not ( test ) ) ] fn a ( ) { }"),
+            ("#[test] pub(crate) fn a<A, B>() where A: C, {} fn b() {}", "fn b ( ) { }"),
+            ("struct A { #[cfg(test)] pub b: u8, c: u8 }", "struct A { c : u8 }"),
             ("mod m { #[cfg(test)] use x::y; fn b() {} }", "mod m { fn b ( ) { } }"),
         ] {
             assert_eq!(shipped("core/x/src/a.rs", text), expected);
