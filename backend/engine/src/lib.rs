@@ -1,1 +1,23 @@
 #![doc = include_str!("../README.md")]
+
+pub mod ask;
+pub mod batch;
+pub mod engine;
+mod error;
+mod feed;
+mod guess;
+pub mod keys;
+pub mod mutants;
+mod prepared;
+mod push;
+pub mod rail;
+pub mod reader;
+pub mod relay;
+pub mod sign_in;
+pub mod timers;
+
+pub use ask::{Answer, Ask};
+pub use engine::{Engine, EngineConfig, ScopeHint};
+pub use error::EngineError;
+pub use mutants::Mutants;
+pub use reader::Reader;

@@ -1,0 +1,186 @@
+//! What waits to leave a bucket: hand-offs to other buckets, and operations at rails (spec/scale.md 10).
+//!
+//! The list is kept in memory and follows the commits; it is read from the outbox at the start, so a crash loses
+//! nothing. Always: twice is harmless (inbox row, operation key), order is not needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use souk_crypto::hash::digest;
+use souk_domain::bookkeeping::{Message, Outbox};
+use souk_domain::id::{AnyIntentId, Bucket, DerivedId};
+use souk_domain::intent::ServerAct;
+use souk_domain::order::{RailOp, RailOpState};
+use souk_domain::rows::{Row, Write};
+use souk_domain::time::{Span, Time};
+use souk_store::Store;
+
+use crate::{Answer, Ask, Engine, EngineError};
+
+/// Outbox rows held in memory, at most: a day of a small market whose rail is down. Beyond it the rest is read when
+/// these have left.
+pub const OUTBOX_HELD_MAX: usize = 100_000;
+/// A hand-off that was refused (it came too early, or a rule has a bug) is tried again after this.
+const REFUSED_AGAIN: Span = Span::from_secs(5);
+
+/// The act that a hand-off becomes in its target: id D from `SHA-256("souk/handoff/v1/" || from u16 || seq u64)`.
+pub fn handed_off(outbox: &Outbox) -> Option<(AnyIntentId, ServerAct)> {
+    let Message::Bucket { bucket: to, handoff } = &outbox.message else { return None };
+    let (from, seq) = (outbox.bucket, outbox.seq);
+    let hash = digest("souk/handoff/v1/", &[&from.number().to_be_bytes(), &seq.to_be_bytes()]);
+    let act = ServerAct::HandedOff { to: *to, from, seq, handoff: handoff.as_ref().clone() };
+    Some((DerivedId::derived(*to, &hash).into(), act))
+}
+
+/// What waits.
+#[derive(Debug, Default)]
+pub(crate) struct Relay {
+    handoffs: BTreeMap<(Bucket, u64), HandOffWait>,
+    pub(crate) rails: BTreeMap<DerivedId, RailWait>,
+    /// Operations that have ended and whose outbox row is not marked yet.
+    ended: BTreeSet<DerivedId>,
+    /// The store has more than is held.
+    is_cut: bool,
+}
+
+#[derive(Debug)]
+struct HandOffWait {
+    row: Outbox,
+    not_before: Time,
+}
+
+/// An operation at a rail that has not ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RailWait {
+    /// Its outbox row.
+    pub(crate) outbox: (Bucket, u64),
+    /// Next call.
+    pub(crate) next_try: Time,
+    /// A former process may have called without writing the answer down: ask before calling again.
+    pub(crate) maybe_sent: bool,
+}
+
+impl Relay {
+    /// Reads what waits.
+    pub(crate) async fn load(store: &dyn Store) -> Result<Relay, EngineError> {
+        let rows = store.outbox_pending(OUTBOX_HELD_MAX).await?;
+        let mut relay = Relay { is_cut: rows.len() == OUTBOX_HELD_MAX, ..Relay::default() };
+        for row in &rows {
+            relay.take(row, true);
+        }
+        Ok(relay)
+    }
+
+    /// Follows a commit.
+    pub(crate) fn note(&mut self, writes: &[Write]) {
+        for write in writes {
+            match &write.row {
+                Some(Row::Outbox(row)) if row.done => self.arrived(row),
+                Some(Row::Outbox(row)) => self.take(row, false),
+                Some(Row::RailOp(row)) => self.moved(row),
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    fn take(&mut self, row: &Outbox, maybe_sent: bool) {
+        let at = (row.bucket, row.seq);
+        match &row.message {
+            Message::Bucket { .. } => {
+                self.handoffs.insert(at, HandOffWait { row: row.clone(), not_before: row.at });
+            }
+            Message::Rail { op } => {
+                self.rails.insert(*op, RailWait { outbox: at, next_try: row.at, maybe_sent });
+            }
+            Message::Event { .. } => {}
+        }
+    }
+
+    fn arrived(&mut self, row: &Outbox) {
+        self.handoffs.remove(&(row.bucket, row.seq));
+        if let Message::Rail { op } = &row.message {
+            self.rails.remove(op);
+            self.ended.remove(op);
+        }
+    }
+
+    fn moved(&mut self, row: &RailOp) {
+        match row.state {
+            RailOpState::Succeeded | RailOpState::Refused => self.end(row.id),
+            RailOpState::New | RailOpState::Unknown | RailOpState::Accepted => {
+                if let Some(wait) = self.rails.get_mut(&row.id) {
+                    wait.next_try = row.next_try;
+                    wait.maybe_sent = false;
+                }
+            }
+        }
+    }
+
+    /// An operation needs no call any more.
+    pub(crate) fn end(&mut self, op: DerivedId) {
+        if self.rails.contains_key(&op) {
+            self.ended.insert(op);
+        }
+    }
+
+    /// A hand-off was refused: it stays, and comes again later.
+    pub(crate) fn refused(&mut self, row: &Outbox, now: Time) {
+        if let Some(wait) = self.handoffs.get_mut(&(row.bucket, row.seq)) {
+            wait.not_before = now.plus(REFUSED_AGAIN);
+        }
+    }
+
+    /// What may leave now.
+    fn asks(&self, now: Time, limit: usize) -> Vec<Ask> {
+        let due = self.handoffs.values().filter(|wait| wait.not_before <= now);
+        let mut asks: Vec<Ask> =
+            due.take(limit).map(|wait| Ask::Deliver(Box::new(wait.row.clone()))).collect();
+        let mut done: BTreeMap<Bucket, Vec<u64>> = BTreeMap::new();
+        for wait in self.ended.iter().filter_map(|op| self.rails.get(op)).take(limit) {
+            done.entry(wait.outbox.0).or_default().push(wait.outbox.1);
+        }
+        for (bucket, seqs) in done {
+            let numbers: Vec<u8> = seqs.iter().flat_map(|seq| seq.to_be_bytes()).collect();
+            let hash = digest("souk/done/v1/", &[&bucket.number().to_be_bytes(), &numbers]);
+            let id = DerivedId::derived(bucket, &hash).into();
+            asks.push(Ask::Server { id, act: ServerAct::OutboxDone { bucket, seqs } });
+        }
+        asks
+    }
+}
+
+impl Engine {
+    /// Acts that bring waiting hand-offs where they go and mark ended operations; at most about `limit`. They go
+    /// through [`Engine::decide_batch`] like any other, and may share a batch with others.
+    pub async fn relay_asks(&mut self, now: Time, limit: usize) -> Result<Vec<Ask>, EngineError> {
+        if self.relay.is_cut && self.relay.handoffs.is_empty() && self.is_serving().await {
+            self.relay = Relay::load(self.shared.store.as_ref()).await?;
+        }
+        Ok(self.relay.asks(now, limit))
+    }
+
+    /// Delivers until nothing may leave any more; answers how many have left. Hand-offs that cause hand-offs are
+    /// followed to their end.
+    pub async fn relay(&mut self, now: Time) -> Result<usize, EngineError> {
+        let mut left = 0;
+        loop {
+            let asks = self.relay_asks(now, crate::batch::BATCH_INTENTS_MAX).await?;
+            if asks.is_empty() {
+                return Ok(left);
+            }
+            let (asked, answers) = (asks.len(), self.decide_batch(asks, now).await);
+            let done = answers
+                .iter()
+                .filter(|answer| matches!(answer, Answer::Server(outcome) if outcome.is_accepted()))
+                .count();
+            left += done;
+            if done < asked {
+                return Ok(left);
+            }
+        }
+    }
+
+    /// Hand-offs and operations that have not arrived.
+    pub fn in_flight(&self) -> usize {
+        self.relay.handoffs.len() + self.relay.rails.len()
+    }
+}
