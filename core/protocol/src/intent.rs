@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 use souk_crypto::hash::{digest, sha256};
 use souk_domain::bookkeeping::Lane;
-use souk_domain::id::{AccountId, DeviceId, IntentId, hex, unhex};
+use souk_domain::id::{AccountId, Bucket, DeviceId, IntentId, hex, unhex};
 use souk_domain::intent::{Body, Intent};
 use souk_domain::money::Money;
 use souk_domain::outcome::Refusal;
@@ -16,6 +16,7 @@ use souk_domain::time::{Span, Time};
 
 use crate::canon;
 use crate::limits::{BIN_BYTES_MAX, TEXT_BYTES_MAX, TEXT_LARGE_BYTES_MAX};
+use crate::views::address_of_bin;
 
 mod body;
 mod fields;
@@ -226,15 +227,19 @@ impl IntentText {
     }
 
     /// The intent as the rules read it, with the bytes that came beside it. Refuses what [`IntentText::body`]
-    /// refuses, `intent.form{field: bin}` when the bytes are not those of the text, `intent.bucket{bucket}` when the
-    /// id does not carry the bucket of the row that it acts on.
+    /// refuses, `intent.form{field: bin}` when the bytes are not those of the text, `addr.form` and
+    /// `addr.required{field}` for an address that is none, `intent.bucket{bucket}` when the id does not carry the
+    /// bucket of the row that it acts on.
     pub fn intent(&self, bin: Vec<u8>) -> Result<Intent, Refusal> {
         let body = self.body()?;
         if BinRef::of(&bin)? != self.bin {
             return Err(form("bin"));
         }
+        if !bin.is_empty() && matches!(body, Body::PlaceOrder(_) | Body::PutCheckout { .. }) {
+            address_of_bin(&bin)?;
+        }
         let id = self.mint.id.into();
-        if body.bucket(id) != Some(self.mint.id.bucket()) {
+        if bucket(&body, &self.mint) != Some(self.mint.id.bucket()) {
             return Err(
                 Refusal::new("intent.bucket").with("bucket", i64::from(self.mint.id.bucket().number()))
             );
@@ -264,6 +269,19 @@ impl IntentText {
             return Err(form("bin"));
         }
         Ok(())
+    }
+}
+
+/// The bucket that the id must carry: that of the row it acts on. What acts on the account itself may not be put
+/// into another bucket by its id.
+fn bucket(body: &Body, mint: &Mint) -> Option<Bucket> {
+    let home = mint.account.bucket();
+    match body {
+        Body::OpenShop(_) | Body::SetCartLine { .. } | Body::PutCheckout { .. } | Body::OpenShift { .. } => {
+            Some(home)
+        }
+        Body::CloseShift { shift } => (shift.bucket() == home).then_some(home),
+        other => other.bucket(mint.id.into()),
     }
 }
 

@@ -18,6 +18,7 @@ fn order_with_all_around_it() {
         state: PaymentState::Paid,
         rail_ref: "secret-of-the-rail".into(),
         captures: vec!["c1".into()],
+        parts: Vec::new(),
         captured: 15_900,
         refusal: String::new(),
         at: at(1),
