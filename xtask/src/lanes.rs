@@ -86,7 +86,14 @@ pub(crate) const LANES: &[Lane] = &[
     Lane {
         name: "simulator",
         what: "the whole system on a crash file system, short profile",
-        work: Work::Tests { of: &[package("souk-simulator")], then: &[] },
+        work: Work::Tests {
+            of: &[package("souk-simulator")],
+            then: &[
+                ProgramRun { program: "souk-sim", args: &["--seeds", "0..600"] },
+                ProgramRun { program: "souk-sim", args: &["--mutants"] },
+                ProgramRun { program: "souk-sim", args: &["--seeds", "0..20", "--check-determinism"] },
+            ],
+        },
     },
     Lane {
         name: "processes",

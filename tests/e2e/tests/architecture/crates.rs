@@ -28,6 +28,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
         ],
     ),
     ("souk-testkit", &["protocol", "domain", "crypto", "codes", "text"]),
+    ("souk-frames", &["codes"]),
     ("souk-conformance", &["store", "testkit", "domain", "crypto"]),
     (
         "souk-simulator",

@@ -94,7 +94,7 @@ fn documents(root: &Path) -> Vec<(String, String)> {
 fn every_invariant_names_its_test() {
     let text = std::fs::read_to_string(super::root().join("docs/ARCHITECTURE.md")).expect("the map is there");
     assert!(text.contains(INVARIANT), "the map states no invariant");
-    nothing_found("docs/ARCHITECTURE.md", &unproved(&text, &test_names(&source::workspace())));
+    nothing_found("docs/ARCHITECTURE.md", &unproved(&text, &test_names(source::workspace())));
 }
 
 #[test]

@@ -41,6 +41,9 @@ const MONEY: [&str; 7] = [
     "backend/rails/src",
 ];
 
+/// Files that name a float in order to refuse it: serde hands one over whatever the format wants.
+const FLOATS_REFUSED: [&str; 1] = ["core/protocol/src/canon.rs"];
+
 /// Where `unsafe` may stand: calls into foreign code, and the crash file system.
 const UNSAFE_ALLOWED: [&str; 2] = ["tests/simulator", "mobile-bindings"];
 
@@ -166,7 +169,8 @@ fn pure_crates_read_no_clock_no_file_no_chance() {
 
 #[test]
 fn no_float_stands_near_money() {
-    nothing_found("money is counted in whole minor units", &over(|s| in_any(s, &MONEY), floats));
+    let chosen = |source: &Source| in_any(source, &MONEY) && !FLOATS_REFUSED.contains(&source.path.as_str());
+    nothing_found("money is counted in whole minor units", &over(chosen, floats));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Rust sources as the checks see them: the tokens that ship, without comments and without test code.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -85,12 +86,12 @@ impl Source {
     }
 }
 
-/// A file that the compiler sees in tests alone: `tests.rs` beside a module, and everything in a folder `tests` or
-/// `benches` of a crate.
+/// A file that ships in no program: `tests.rs` beside a module, and everything in a folder `tests`, `benches` or
+/// `examples` of a crate.
 fn holds_only_tests(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     let inside_crate = parts.iter().skip(2); // the workspace has a folder `tests` of its own
-    inside_crate.clone().any(|part| *part == "tests" || *part == "benches")
+    inside_crate.clone().any(|part| ["tests", "benches", "examples"].contains(part))
         || parts.last().is_some_and(|file| *file == "tests.rs" || file.ends_with("_tests.rs"))
 }
 
@@ -186,8 +187,13 @@ fn end_of_item(trees: &[TokenTree], mut at: usize) -> usize {
     at
 }
 
-/// All sources of the workspace, build output and hidden folders left out.
-pub(crate) fn workspace() -> Vec<Source> {
+/// All sources of the workspace, build output and hidden folders left out; read once.
+pub(crate) fn workspace() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(read_workspace);
+    &SOURCES
+}
+
+fn read_workspace() -> Vec<Source> {
     let root = super::root();
     let mut files = Vec::new();
     for folder in ["core", "backend", "tests", "xtask", "mobile-bindings", "desktop"] {
