@@ -53,7 +53,7 @@ pub(crate) fn moves(rows: &Rows, leaving_is_silent: bool) -> Vec<Move> {
     moves
 }
 
-/// The rows that [`write`] needs.
+/// The rows that [`write()`] needs.
 pub(crate) fn keys(moves: &[Move]) -> Vec<Key> {
     moves
         .iter()

@@ -25,7 +25,8 @@ fn edgeless(source: &Source) -> Vec<String> {
     if let Some(part) = stem.split('/').find(|part| EDGELESS.contains(part)) {
         findings.push(format!("{}: is called {part}", source.path));
     }
-    if stem.ends_with("/mod") {
+    // In a folder `tests` of a crate `name.rs` would be a test program of its own.
+    if stem.ends_with("/mod") && stem.contains("/src/") {
         findings.push(format!("{}: a module folder stands beside its file `name.rs`", source.path));
     }
     for pair in source.all.windows(2) {
@@ -53,6 +54,7 @@ fn the_checks_of_names_can_fail() {
             "",
             vec!["core/x/src/a/mod.rs: a module folder stands beside its file `name.rs`"],
         ),
+        ("core/x/tests/a/mod.rs", "", vec![]),
         ("core/x/src/a.rs", "mod b {}\nmod helpers {}", vec!["core/x/src/a.rs:2: has a module helpers"]),
         ("core/x/src/a.rs", "fn helpers() {} mod commonplace {}", vec![]),
     ] {
