@@ -1,2 +1,176 @@
 #![doc = include_str!("../README.md")]
-fn main() {}
+
+#![allow(unreachable_pub, reason = "a program has no outside")]
+
+mod clock;
+mod failure;
+mod import;
+mod ledger_check;
+mod market;
+mod progress;
+mod qr;
+mod replay;
+mod seeding;
+mod store_at;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Souk: the trade system that a town, a market or a country can run itself.
+#[derive(Debug, Parser)]
+#[command(name = "souk", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Loads products into a shop; progress and findings on stderr, totals on stdout.
+    Import(ImportArgs),
+    /// Replays real data of the past through the ledger.
+    #[command(subcommand)]
+    Replay(ReplayCommand),
+    /// Checks the books.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Reads payment codes.
+    #[command(subcommand)]
+    Qr(QrCommand),
+}
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// Format of the file.
+    #[arg(value_enum)]
+    format: ImportFormat,
+    /// File or folder.
+    path: PathBuf,
+    /// The shop; without it the shop of the contact `import@souk.invalid` is opened.
+    #[arg(long)]
+    seller: Option<String>,
+    /// Reads and reports, writes nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// The store to write to; the server must not run on it.
+    #[arg(long, default_value = "sqlite:souk-data/souk.db")]
+    store: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ImportFormat {
+    /// Open Icecat sheets, JSON lines, may be packed.
+    Icecat,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReplayCommand {
+    /// A year of invoices of the UCI Online Retail data as orders paid, released and refunded.
+    OnlineRetail {
+        /// Folder of the data.
+        #[arg(long)]
+        data: PathBuf,
+        /// An empty store.
+        #[arg(long)]
+        store: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum LedgerCommand {
+    /// Replays every journal from nothing and compares balances, heads and sums.
+    Verify {
+        /// The store.
+        #[arg(long)]
+        store: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum QrCommand {
+    /// Decodes standard input line by line, one JSON object a line.
+    Decode {
+        /// How much is asked of a code.
+        #[arg(long, value_enum, default_value = "lossless")]
+        level: LevelName,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LevelName {
+    /// Structure and CRC only.
+    Lossless,
+    /// Every rule of the EMVCo document.
+    Strict,
+    /// The structure and the rules of the profile that is recognised.
+    Profile,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(
+        tracing_subscriber::EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+    );
+    subscriber.init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&Failure::from(error)),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// A failure is one JSON object on stdout and exit code 1.
+fn failed(failure: &Failure) -> ExitCode {
+    print(&failure.to_json());
+    ExitCode::FAILURE
+}
+
+#[allow(clippy::print_stdout, reason = "the one place where results are printed")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::new("program.json", error.to_string()))?;
+    print(&text);
+    Ok(())
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Import(args) => print_json(&import_command(args).await?),
+        Command::Replay(ReplayCommand::OnlineRetail { data, store }) => {
+            print_json(&replay::online_retail(&data, store_at::open(&store)?).await?)
+        }
+        Command::Ledger(LedgerCommand::Verify { store }) => {
+            print_json(&ledger_check::verify(store_at::open(&store)?.as_ref()).await?)
+        }
+        Command::Qr(QrCommand::Decode { level }) => {
+            let level = match level {
+                LevelName::Lossless => souk_codes::emv::Level::Lossless,
+                LevelName::Strict => souk_codes::emv::Level::EmvStrict,
+                LevelName::Profile => souk_codes::emv::Level::Profile(souk_codes::emv::Profile::Auto),
+            };
+            qr::decode(level, std::io::stdin().lock(), std::io::stdout().lock())
+        }
+    }
+}
+
+async fn import_command(args: ImportArgs) -> Result<import::Report, Failure> {
+    let sheets = match args.format {
+        ImportFormat::Icecat => import::icecat(&args.path)?,
+    };
+    if args.dry_run {
+        return Ok(import::dry_run(sheets));
+    }
+    import::load(sheets, args.seller.as_deref(), store_at::open(&args.store)?).await
+}

@@ -441,8 +441,8 @@ impl Body {
             Body::OpenShop(_)
             | Body::SetCartLine { .. }
             | Body::PutCheckout { .. }
-            | Body::OpenShift { .. }
-            | Body::CloseShift { .. } => Some(id.bucket()),
+            | Body::OpenShift { .. } => Some(id.bucket()),
+            Body::CloseShift { shift } => Some(shift.bucket()),
             Body::PutProduct(put) => Some(put.shop.bucket()),
             Body::SetOfferState { offer, .. }
             | Body::SetPrice { offer, .. }
