@@ -72,6 +72,19 @@ fn dead_paths(document: &str, text: &str, exists: &dyn Fn(&str) -> bool) -> Vec<
     findings
 }
 
+/// Tests that a how-to page names, in the last column of its table, and that do not exist.
+fn missing_guards(document: &str, text: &str, tests: &BTreeSet<String>) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| line.starts_with('|')) {
+        let last_cell = line.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default();
+        let is_name =
+            |text: &&str| text.contains('_') && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let missing = quoted(last_cell).filter(is_name).filter(|name| !tests.contains(*name) && *name != "_");
+        findings.extend(missing.map(|name| format!("{document}:{}: there is no test {name}", at + 1)));
+    }
+    findings
+}
+
 fn documents(root: &Path) -> Vec<(String, String)> {
     let mut files: Vec<PathBuf> = Vec::new();
     for name in DOCUMENTS {
@@ -107,6 +120,14 @@ fn documents_name_files_that_exist() {
 }
 
 #[test]
+fn how_to_pages_name_tests_that_exist() {
+    let tests = test_names(source::workspace());
+    let pages = documents(&super::root()).into_iter().filter(|(name, _)| name.starts_with("docs/how-to/"));
+    let findings: Vec<String> = pages.flat_map(|(name, text)| missing_guards(&name, &text, &tests)).collect();
+    nothing_found("a how-to page says what fails when a step is left out", &findings);
+}
+
+#[test]
 fn the_checks_of_documents_can_fail() {
     let code = "#[test] fn one() {} #[tokio::test(flavor = \"x\")] async fn two() {} fn three() {} \
                 proptest! { #[test] fn four(a in b) {} }";
@@ -120,6 +141,14 @@ fn the_checks_of_documents_can_fail() {
         ("no invariant, no test", vec![]),
     ] {
         assert_eq!(unproved(line, &tests), expected, "{line}");
+    }
+    for (line, expected) in [
+        ("| 1 | `a_b` | the compiler, `one` |", vec![]),
+        ("| 1 | x | no `_`; `crate/a_b`, `A_b c` |", vec![]),
+        ("| 1 | x | `not_there` |", vec!["d.md:1: there is no test not_there"]),
+        ("text `not_there`", vec![]),
+    ] {
+        assert_eq!(missing_guards("d.md", line, &tests), expected, "{line}");
     }
     let exists = |path: &str| path == "core/x";
     for (line, expected) in [
