@@ -134,10 +134,12 @@ struct Sheet {
 /// Reads a file or a folder of Icecat sheets; `.gz` is unpacked. Refuses `import.file`, `import.too_large`.
 pub fn icecat(path: &Path) -> Result<Sheets, Failure> {
     let path = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
-    let file = File::open(&path).map_err(|error| Failure::new("import.file", format!("{}: {error}", path.display())))?;
+    let file = File::open(&path)
+        .map_err(|error| Failure::new("import.file", format!("{}: {error}", path.display())))?;
     let is_packed = path.extension().is_some_and(|extension| extension == "gz");
     let reader: Box<dyn Read> = if is_packed { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
-    let mut sheets = Sheets { plans: Vec::new(), findings: Vec::new(), lines: 0, control: Control::default() };
+    let mut sheets =
+        Sheets { plans: Vec::new(), findings: Vec::new(), lines: 0, control: Control::default() };
     let mut seen = Seen::default();
     for line in BufReader::new(reader).lines() {
         let line = line.map_err(|error| Failure::new("import.encoding", error.to_string()))?;
@@ -241,25 +243,28 @@ fn take(sheet: Sheet, sheets: &mut Sheets, seen: &mut Seen) {
         sheets.findings.push(finding("error", "import.sku_twice", "id", &sheet.id));
         return;
     }
-    sheets.plans.push((line, ProductPlan {
-        sku: sheet.id,
-        facts: ProductFacts {
-            title: sheet.title,
-            titles: Vec::new(),
-            category: "unsorted".to_owned(),
-            brand: sheet.supplier,
-            mpn: sheet.name,
-            description: sheet.short_description,
-            attributes,
-            gtins,
-            weight_g: 0,
-            image: None,
+    sheets.plans.push((
+        line,
+        ProductPlan {
+            sku: sheet.id,
+            facts: ProductFacts {
+                title: sheet.title,
+                titles: Vec::new(),
+                category: "unsorted".to_owned(),
+                brand: sheet.supplier,
+                mpn: sheet.name,
+                description: sheet.short_description,
+                attributes,
+                gtins,
+                weight_g: 0,
+                image: None,
+            },
+            price: Money::new(sheet.price, Currency::USD),
+            tax: TaxRule { rate: Ppm(0), inclusive: true, rounding: Rounding::HalfUp },
+            quantity: QuantityRule::ANY,
+            stock: STOCK,
         },
-        price: Money::new(sheet.price, Currency::USD),
-        tax: TaxRule { rate: Ppm(0), inclusive: true, rounding: Rounding::HalfUp },
-        quantity: QuantityRule::ANY,
-        stock: STOCK,
-    }));
+    ));
 }
 
 /// What a run would do on an empty shop; writes nothing.
@@ -278,7 +283,10 @@ pub fn dry_run(sheets: Sheets) -> Report {
 /// Puts the sheets into a shop of a store that nobody serves.
 pub async fn load(sheets: Sheets, seller: Option<&str>, store: Arc<dyn Store>) -> Result<Report, Failure> {
     if seller.is_some() {
-        return Err(Failure::new("import.seller", "a shop of somebody else is imported to through the seller's device"));
+        return Err(Failure::new(
+            "import.seller",
+            "a shop of somebody else is imported to through the seller's device",
+        ));
     }
     let mut report = Report { lines: sheets.lines, control: sheets.control, ..Report::default() };
     tell(&sheets.findings, &mut report);
@@ -359,20 +367,23 @@ mod tests {
         }
         let sheets = icecat(&path).unwrap();
         assert_eq!(sheets.lines, 19_406);
-        assert_eq!(sheets.control, Control {
-            eans: 51_459,
-            eans_valid: 51_458,
-            gtins: 50_510,
-            gtins_unit: 50_228,
-            gtins_pack: 145,
-            gtins_restricted: 137,
-            attribute_keys: 5_354,
-            attribute_values: 371_405,
-            without_description: 721,
-            price_sum_minor: 447_178_060,
-            title_chars_max: 259,
-            attribute_chars_max: 6_898,
-        });
+        assert_eq!(
+            sheets.control,
+            Control {
+                eans: 51_459,
+                eans_valid: 51_458,
+                gtins: 50_510,
+                gtins_unit: 50_228,
+                gtins_pack: 145,
+                gtins_restricted: 137,
+                attribute_keys: 5_354,
+                attribute_values: 371_405,
+                without_description: 721,
+                price_sum_minor: 447_178_060,
+                title_chars_max: 259,
+                attribute_chars_max: 6_898,
+            }
+        );
         assert_eq!(sheets.findings.len(), 1);
         assert_eq!(sheets.findings[0].value, "85896333746");
     }

@@ -59,7 +59,9 @@ pub async fn verify(store: &dyn Store) -> Result<Checked, Failure> {
     for bucket in store.buckets_in_use().await? {
         let read = store.prefetch(&[Key::owner(bucket)]).await?;
         let owner = read.first().and_then(|(_, _, row)| row.as_ref()).and_then(Owner::from_row);
-        let head = owner.map(|owner| owner.journal).ok_or_else(|| Failure::new("store.owner", bucket.to_string()))?;
+        let head = owner
+            .map(|owner| owner.journal)
+            .ok_or_else(|| Failure::new("store.owner", bucket.to_string()))?;
         let accounts = store.ledger_accounts(bucket).await?;
         let mut replay = Replay::new(bucket, accounts.iter().copied())?;
         let mut after = 0;
@@ -69,7 +71,8 @@ pub async fn verify(store: &dyn Store) -> Result<Checked, Failure> {
             after = last.seq;
             for transfer in &page {
                 replay.apply(transfer)?;
-                *checked.by_posting_minor.entry(format!("{:?}", transfer.posting)).or_default() += transfer.amount;
+                *checked.by_posting_minor.entry(format!("{:?}", transfer.posting)).or_default() +=
+                    transfer.amount;
             }
         }
         let summary = replay.finish(&head)?;

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
-
 #![allow(unreachable_pub, reason = "a program has no outside")]
 
+mod bench;
 mod clock;
 mod failure;
 mod import;
@@ -9,8 +9,10 @@ mod ledger_check;
 mod market;
 mod progress;
 mod qr;
+mod rail;
 mod replay;
 mod seeding;
+mod stop;
 mod store_at;
 
 use std::path::PathBuf;
@@ -31,6 +33,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs the sandbox payment provider: real HTTP, signed webhooks, every fault on request.
+    SandboxRail(rail::RailArgs),
+    /// Prints figures as JSON.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Loads products into a shop; progress and findings on stderr, totals on stdout.
     Import(ImportArgs),
     /// Replays real data of the past through the ledger.
@@ -79,6 +86,14 @@ enum ReplayCommand {
         #[arg(long)]
         store: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// Durable transfers of the store alone.
+    Transfers(bench::transfers::TransfersArgs),
+    /// Camera frames read.
+    Scan(bench::scan::ScanArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -140,13 +155,17 @@ fn print(text: &str) {
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).map_err(|error| Failure::new("program.json", error.to_string()))?;
+    let text =
+        serde_json::to_string(value).map_err(|error| Failure::new("program.json", error.to_string()))?;
     print(&text);
     Ok(())
 }
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::SandboxRail(args) => rail::run(args).await,
+        Command::Bench(BenchCommand::Transfers(args)) => print_json(&bench::transfers::run(args).await?),
+        Command::Bench(BenchCommand::Scan(args)) => print_json(&bench::scan::run(&args)?),
         Command::Import(args) => print_json(&import_command(args).await?),
         Command::Replay(ReplayCommand::OnlineRetail { data, store }) => {
             print_json(&replay::online_retail(&data, store_at::open(&store)?).await?)

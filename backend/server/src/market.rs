@@ -15,6 +15,7 @@ pub fn engine_config() -> Result<EngineConfig, Failure> {
         platform_keys: Vec::new(),
         emv_guid: "org.souk.pay".to_owned(),
     };
-    let seed = souk_crypto::random::array().map_err(|error| Failure::new("program.random", error.to_string()))?;
+    let seed =
+        souk_crypto::random::array().map_err(|error| Failure::new("program.random", error.to_string()))?;
     Ok(EngineConfig { reference, seed, mutants: Mutants::NONE })
 }

@@ -34,7 +34,9 @@ fn decode_line(text: &str, level: Level) -> serde_json::Value {
             let warnings: Vec<&str> = qr.warnings.iter().map(|warning| warning.kind.code()).collect();
             json!({"ok": true, "kind": "mpm", "profile": profile(&qr), "fields": fields, "reemit": reemit, "warnings": warnings})
         }
-        Err(error) => json!({"ok": false, "code": error.code(), "message": error.to_string(), "at": error.at()}),
+        Err(error) => {
+            json!({"ok": false, "code": error.code(), "message": error.to_string(), "at": error.at()})
+        }
     }
 }
 

@@ -155,7 +155,8 @@ type Invoice = (String, Time, Vec<ReadLine>);
 /// Invoices in the order of their first line, each with the time of that line.
 fn read(data: &Path) -> Result<Vec<Invoice>, Failure> {
     let path = data.join(FILE);
-    let file = File::open(&path).map_err(|error| Failure::new("replay.data", format!("{}: {error}", path.display())))?;
+    let file = File::open(&path)
+        .map_err(|error| Failure::new("replay.data", format!("{}: {error}", path.display())))?;
     let mut reader = csv::Reader::from_reader(GzDecoder::new(file));
     let mut invoices: Vec<Invoice> = Vec::new();
     let mut place: HashMap<String, usize> = HashMap::new();
@@ -205,7 +206,8 @@ fn thousandths(text: &str) -> Option<i64> {
     if part.len() > 3 {
         return None;
     }
-    let part: i64 = if part.is_empty() { 0 } else { part.parse::<i64>().ok()? * 10i64.pow(3 - part.len() as u32) };
+    let part: i64 =
+        if part.is_empty() { 0 } else { part.parse::<i64>().ok()? * 10i64.pow(3 - part.len() as u32) };
     Some(sign * (whole.parse::<i64>().ok()? * 1000 + part))
 }
 
@@ -302,11 +304,18 @@ impl Replay {
     }
 
     /// Puts an act into the queue; its id derives from the data.
-    async fn act(&mut self, seller: ShopId, at: Time, name: &[&[u8]], what: HistoricFact) -> Result<(), Failure> {
+    async fn act(
+        &mut self,
+        seller: ShopId,
+        at: Time,
+        name: &[&[u8]],
+        what: HistoricFact,
+    ) -> Result<(), Failure> {
         let hash = digest("souk/replay/v1/", name);
         let id = DerivedId::from_bytes(form_d(seller.bucket(), &hash))
             .map_err(|error| Failure::new("replay.id", error.to_string()))?;
-        self.queue.push(Ask::Server { id: id.into(), act: ServerAct::Historic(HistoricAct { seller, at, what }) });
+        self.queue
+            .push(Ask::Server { id: id.into(), act: ServerAct::Historic(HistoricAct { seller, at, what }) });
         self.last_at = self.last_at.max(at);
         if self.queue.len() >= BATCH { self.flush().await } else { Ok(()) }
     }
@@ -318,7 +327,8 @@ impl Replay {
         }
         for answer in self.engine.decide_batch(asks, self.last_at).await {
             match answer {
-                Answer::Server(outcome) if outcome.is_accepted() || outcome.code() == Some("replay.adjustment") => {}
+                Answer::Server(outcome)
+                    if outcome.is_accepted() || outcome.code() == Some("replay.adjustment") => {}
                 other => return Err(Failure::new("replay.act", format!("{other:?}"))),
             }
         }
@@ -366,14 +376,16 @@ impl Replay {
         }
         let of = Release { order: id, seller, courier: None, authority: PLATFORM, lines: &lines };
         let share = of.seller_share().map_err(|error| Failure::new(error.code(), "share"))?.minor;
-        self.act(seller, due, &[b"release", name], HistoricFact::Released { order: id, lines: amounts }).await?;
+        self.act(seller, due, &[b"release", name], HistoricFact::Released { order: id, lines: amounts })
+            .await?;
         self.timer(due.plus(RESERVE), Due::Reserve { order, share });
         Ok(())
     }
 
     async fn invoice(&mut self, invoice: &str, at: Time, lines: &[ReadLine]) -> Result<(), Failure> {
         self.lines += lines.len() as u64;
-        self.control_total += lines.iter().filter(|line| line.quantity > 0).map(|line| line.amount).sum::<i64>();
+        self.control_total +=
+            lines.iter().filter(|line| line.quantity > 0).map(|line| line.amount).sum::<i64>();
         if lines.iter().any(|line| matches!(line.class, Class::Sale | Class::Free)) {
             self.order(invoice, at, lines).await?;
         }
@@ -386,7 +398,8 @@ impl Replay {
                 Class::Refund => self.refund(invoice, at, line, &number).await?,
                 Class::Entry => {
                     let seller = self.seller(&line.country)?;
-                    self.act(seller, at, &[b"entry", invoice.as_bytes(), &number], HistoricFact::Adjustment).await?;
+                    self.act(seller, at, &[b"entry", invoice.as_bytes(), &number], HistoricFact::Adjustment)
+                        .await?;
                 }
                 Class::Sale | Class::Free | Class::Stock => {}
             }
@@ -433,10 +446,17 @@ impl Replay {
     }
 
     /// Takes earlier sale lines of the same customer, code, country and price, newest first; the rest is P12.
-    async fn refund(&mut self, invoice: &str, at: Time, line: &ReadLine, number: &[u8]) -> Result<(), Failure> {
+    async fn refund(
+        &mut self,
+        invoice: &str,
+        at: Time,
+        line: &ReadLine,
+        number: &[u8],
+    ) -> Result<(), Failure> {
         let seller = self.seller(&line.country)?;
         let key = (line.customer.clone(), line.stock_code.clone(), line.country.clone(), line.price);
-        let matching: Vec<usize> = self.index.get(&key).map(|sales| sales.iter().rev().copied().collect()).unwrap_or_default();
+        let matching: Vec<usize> =
+            self.index.get(&key).map(|sales| sales.iter().rev().copied().collect()).unwrap_or_default();
         let (mut units, mut left) = (line.quantity.abs(), line.amount);
         for (step, index) in matching.into_iter().enumerate() {
             let sale = &mut self.sales[index];

@@ -94,7 +94,12 @@ impl<'e> Seeder<'e> {
     }
 
     /// The account of a contact, opened if it is new.
-    pub async fn account(&mut self, contact: &str, name: &str, roles: AccountRoles) -> Result<AccountId, Failure> {
+    pub async fn account(
+        &mut self,
+        contact: &str,
+        name: &str,
+        roles: AccountRoles,
+    ) -> Result<AccountId, Failure> {
         if let Some(person) = self.people.get(contact) {
             return Ok(person.account);
         }
@@ -118,7 +123,9 @@ impl<'e> Seeder<'e> {
         }
         .ok_or_else(|| Failure::new("seed.account", format!("{outcome:?}")))?;
         let key = Ed25519Key::from_seed(derive(&hash, "souk/seed/key/v1/", &[]));
-        let device = DeviceId::from_bytes(souk_crypto::hash::first(&derive(&hash, "souk/seed/device/v1/", &[]))).map_err(bad)?;
+        let device =
+            DeviceId::from_bytes(souk_crypto::hash::first(&derive(&hash, "souk/seed/device/v1/", &[])))
+                .map_err(bad)?;
         let enrol = EnrolDevice {
             account,
             name: name.to_owned(),
@@ -215,10 +222,11 @@ impl<'e> Seeder<'e> {
         let person = self.people.get(contact).ok_or_else(|| Failure::new("seed.account", contact))?;
         self.minted += 1;
         let mut random = [0; 9];
-        let hash = derive(person.key.public_key().bytes().try_into().unwrap_or(&[0; 32]), "souk/seed/id/v1/", &[
-            &self.minted.to_be_bytes(),
-            &self.now.micros().to_be_bytes(),
-        ]);
+        let hash = derive(
+            person.key.public_key().bytes().try_into().unwrap_or(&[0; 32]),
+            "souk/seed/id/v1/",
+            &[&self.minted.to_be_bytes(), &self.now.micros().to_be_bytes()],
+        );
         random.copy_from_slice(&hash[..9]);
         let unix_ms = u64::try_from(self.now.millis()).unwrap_or_default();
         let id = IntentId::from_bytes(form_u(unix_ms, bucket, random))
@@ -235,7 +243,9 @@ impl<'e> Seeder<'e> {
             not_after: self.now.plus(Span::from_hours(1)),
             max_total: None,
         };
-        let refuse = |refusal: souk_domain::outcome::Refusal| Failure::new(refusal.code, format!("{:?}", refusal.facts));
+        let refuse = |refusal: souk_domain::outcome::Refusal| {
+            Failure::new(refusal.code, format!("{:?}", refusal.facts))
+        };
         let text = IntentText::of(mint, body, &[]).map_err(refuse)?;
         let composed = text.compose().map_err(refuse)?;
         let signature = person.key.sign_deterministic(&text.signed_digest(&composed));
@@ -253,7 +263,10 @@ impl<'e> Seeder<'e> {
 fn outcomes(answer: &Answer) -> impl Iterator<Item = Outcome> + '_ {
     answer.results().iter().filter_map(|result| match &result.state {
         PushState::Decided { outcome } => Some(outcome.clone().into()),
-        PushState::Conflict | PushState::Later { .. } | PushState::Fork { .. } | PushState::Refused { .. } => None,
+        PushState::Conflict
+        | PushState::Later { .. }
+        | PushState::Fork { .. }
+        | PushState::Refused { .. } => None,
     })
 }
 

@@ -1,0 +1,5 @@
+//! `souk bench`: figures as one JSON object (design.md 9). A bench prints, it asserts nothing.
+
+mod cpu;
+pub mod scan;
+pub mod transfers;
