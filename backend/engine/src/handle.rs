@@ -87,21 +87,25 @@ impl EngineHandle {
     /// Has an ask decided; the answer comes once it is durable. Detached: an ask that was taken in is decided even
     /// if nobody waits for its answer any more.
     pub async fn decide(&self, ask: Ask) -> Answer {
-        let later = Answer::Later { after_ms: LATER_MS };
-        let (answer, answered) = oneshot::channel();
-        match self.queue.try_send(Command::Decide(Box::new(ask), answer)) {
-            Ok(()) => answered.await.unwrap_or(later),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => later,
-        }
+        self.queue(ask).await.unwrap_or(Answer::Later { after_ms: LATER_MS })
     }
 
-    /// Has several asks decided, one after the other; they share a batch with whatever else waits.
+    /// Has several asks decided in their order, most likely in one batch.
     pub async fn decide_all(&self, asks: Vec<Ask>) -> Vec<Answer> {
-        let mut answers = Vec::with_capacity(asks.len());
-        for ask in asks {
-            answers.push(self.decide(ask).await);
+        let queued: Vec<_> = asks.into_iter().map(|ask| self.queue(ask)).collect();
+        let mut answers = Vec::with_capacity(queued.len());
+        for answered in queued {
+            answers.push(answered.await.unwrap_or(Answer::Later { after_ms: LATER_MS }));
         }
         answers
+    }
+
+    /// Queues an ask at once; a full or closed queue shows as a closed channel.
+    fn queue(&self, ask: Ask) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        match self.queue.try_send(Command::Decide(Box::new(ask), answer)) {
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => answered,
+        }
     }
 
     /// Calls to rails that are due.

@@ -296,7 +296,8 @@ fn take_part(
     let mut place = after;
     for (change, row) in &page.changes {
         let Some(entity) = EntityKind::from_number(change.entity) else {
-            return Err(EngineError::Rule("a change row names no entity"));
+            tracing::error!(%scope, seq = change.seq, "a change row names no entity");
+            continue;
         };
         let view = match row.as_ref().filter(|_| change.live) {
             Some(row) => entity_view(row, scope)?.map(|(_, _, members)| members),
@@ -311,7 +312,10 @@ fn take_part(
         *room = Room { bytes: room.bytes.saturating_sub(bytes), is_empty: false };
         match (view, change.live) {
             (Some(row), true) => read.rows.puts.push(Put { entity, id: change.id, ver: change.seq, row }),
-            (None, true) => return Err(EngineError::Rule("a change row names no row of its scope")),
+            // The sum tells the device, which begins anew; an error would end the scope for ever.
+            (None, true) => {
+                tracing::error!(%scope, seq = change.seq, "a change row names no row of its scope")
+            }
             (_, false) => read.rows.removed.push(Removed { entity, id: change.id, ver: change.seq }),
         }
         place = change.seq;

@@ -8,12 +8,13 @@ use souk_crypto::hash::digest;
 use souk_domain::id::DerivedId;
 use souk_domain::intent::{Fact, RailFact, ServerAct};
 use souk_domain::money::Money;
-use souk_domain::order::{Payment, RailOp, RailOpKind, RailOpState};
+use souk_domain::order::{Payment, RailId, RailOp, RailOpKind, RailOpState};
+use souk_domain::outcome::Refusal;
 use souk_domain::rows::Key;
 use souk_domain::time::{Span, Time};
 
 use crate::relay::RailWait;
-use crate::{Ask, Engine, EngineError};
+use crate::{Ask, Engine, EngineError, Reader};
 
 /// A call that was handed out and never answered may be handed out again after this.
 const CALL_LEASE: Span = Span::from_minutes(2);
@@ -228,6 +229,27 @@ fn poll_after(op: &RailOp, now: Time) -> Span {
         }
     }
     POLL_AFTER[POLL_AFTER.len() - 1]
+}
+
+impl Reader {
+    /// The acts that a webhook's event means: its operation (by the key that we gave) and what the rail says of it.
+    /// Events repeat and come in any order; what an older one tells changes nothing.
+    /// Refuses `op.unknown` (none of ours, or of another rail).
+    pub async fn rail_event(
+        &self,
+        rail: &RailId,
+        op: DerivedId,
+        reply: &RailReply,
+        now: Time,
+    ) -> Result<Vec<Ask>, EngineError> {
+        let unknown = || Refusal::new("op.unknown");
+        let op: RailOp = self.row(Key::rail_op(op)).await?.ok_or_else(unknown)?;
+        if op.rail != *rail {
+            return Err(unknown().into());
+        }
+        let payment: Payment = self.row(Key::payment(op.payment)).await?.ok_or_else(unknown)?;
+        Ok(acts(&RailCall { op, payment, ask: RailAsk::Fetch }, reply, now, 0))
+    }
 }
 
 impl Engine {

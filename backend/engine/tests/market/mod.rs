@@ -2,9 +2,12 @@
 //! them, and everything that must hold after each step.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod faulty;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use faulty::{Faults, Faulty};
 use futures::executor::block_on;
 use souk_codes::proof::{
     Algorithm, CustodyC, CustodyFlags, EventKind, EvidenceType, Fix, HandoverFlags, HandoverH, Verdict,
@@ -163,6 +166,20 @@ impl Market {
     pub(crate) fn with(buyers: usize, mutants: Mutants) -> Market {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(&dir, mutants);
+        Market::on(dir, engine, buyers)
+    }
+
+    /// On a store that fails on demand.
+    pub(crate) fn faulty(buyers: usize) -> (Market, Arc<Faults>) {
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Arc::new(Faults::default());
+        let inner = SqliteStore::open(SqliteConfig::new(dir.path().join("souk.db"))).unwrap();
+        let store = Arc::new(Faulty { inner, faults: faults.clone() });
+        let engine = block_on(Engine::open(store, config(Mutants::NONE))).unwrap();
+        (Market::on(dir, engine, buyers), faults)
+    }
+
+    fn on(dir: tempfile::TempDir, engine: Engine, buyers: usize) -> Market {
         let reader = engine.reader();
         let mut market = Market {
             dir,
