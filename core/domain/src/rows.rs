@@ -3,7 +3,7 @@
 //! Not for: storage. A key that is needed and not loaded gives [`Stop::Missing`]; the caller loads it and decides
 //! again. Always: what a refused intent wrote is taken back, and rows come out in the order of their keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -347,14 +347,13 @@ struct Slot {
     stored: bool,
     version: u64,
     row: Option<Row>,
+    dirty: bool,
 }
 
 /// The working set.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     slots: BTreeMap<Key, Slot>,
-    /// Slots that were written and not taken yet; a working set that is kept between batches is mostly clean.
-    dirty: BTreeSet<Key>,
     transfers: Vec<Transfer>,
     staged: BTreeMap<Key, Option<Row>>,
     staged_transfers: Vec<Transfer>,
@@ -380,7 +379,7 @@ impl Rows {
     /// Adds a row as the store has it: version 0 and `None` for a row that is not there. A row that is loaded
     /// already stays as it is.
     pub fn load(&mut self, key: Key, version: u64, row: Option<Row>) {
-        self.slots.entry(key).or_insert(Slot { stored: version > 0, version, row });
+        self.slots.entry(key).or_insert(Slot { stored: version > 0, version, row, dirty: false });
     }
 
     /// Whether a key is loaded.
@@ -466,7 +465,7 @@ impl Rows {
         for (key, row) in std::mem::take(&mut self.staged) {
             if let Some(slot) = self.slots.get_mut(&key) {
                 slot.row = row;
-                self.dirty.insert(key);
+                slot.dirty = true;
             }
         }
         self.transfers.append(&mut self.staged_transfers);
@@ -491,12 +490,15 @@ impl Rows {
     /// store will give.
     pub fn take_writes(&mut self) -> (Vec<Write>, Vec<Transfer>) {
         let mut writes = Vec::new();
-        for key in std::mem::take(&mut self.dirty) {
-            let Some(slot) = self.slots.get_mut(&key) else { continue };
+        for (key, slot) in &mut self.slots {
+            if !slot.dirty {
+                continue;
+            }
+            slot.dirty = false;
             if !slot.stored && slot.row.is_none() {
                 continue;
             }
-            writes.push(Write { key, expected: slot.version, row: slot.row.clone() });
+            writes.push(Write { key: key.clone(), expected: slot.version, row: slot.row.clone() });
             slot.version = if slot.row.is_some() { slot.version + 1 } else { 0 };
             slot.stored = slot.row.is_some();
         }

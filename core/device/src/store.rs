@@ -1,0 +1,213 @@
+//! The two files of a device: `user.db`, everything private, and `cache.db`, public rows that can be fetched again.
+//!
+//! Not for: what rows mean (`outbox`, `overlay`), when to talk to the server (`sync`). Rules: spec/sync.md 2. Always:
+//! nothing is committed across both files, nothing is read before the start-up checkpoint, and `user.db` is never
+//! deleted by this program.
+
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+pub(crate) mod apply;
+pub(crate) mod cache;
+pub(crate) mod meta;
+mod pragma;
+mod schema;
+pub(crate) mod scope;
+pub(crate) mod session;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{StoreError, StoreResult};
+use pragma::File;
+
+/// Where the files are and how they are opened.
+#[derive(Clone, Debug)]
+pub struct FilesConfig {
+    /// Folder of both files; it is made if it is not there (unless a VFS is named).
+    pub dir: PathBuf,
+    /// A registered SQLite VFS; none = the system's.
+    pub vfs: Option<String>,
+    /// One process and no shared memory: `locking_mode=EXCLUSIVE`, for the simulator's files.
+    pub exclusive: bool,
+    /// `synchronous=FULL` for `user.db`. False is a mutant of the simulator: a tap may be lost then.
+    pub user_synchronous_full: bool,
+    /// `wal_checkpoint(TRUNCATE)` before the first read. False is a mutant of the simulator: what a restart shows
+    /// may then be taken away by a power loss.
+    pub start_checkpoint: bool,
+}
+
+impl FilesConfig {
+    /// The files of a real device.
+    pub fn in_dir(dir: impl Into<PathBuf>) -> FilesConfig {
+        FilesConfig {
+            dir: dir.into(),
+            vfs: None,
+            exclusive: false,
+            user_synchronous_full: true,
+            start_checkpoint: true,
+        }
+    }
+}
+
+/// What opening the files has found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OpenReport {
+    /// `cache.db` was damaged or foreign and was begun anew.
+    pub cache_begun_anew: bool,
+    /// `user.db` is older than `cache.db` knows: an old copy, or a medium that lied. A new epoch is asked for.
+    pub user_rolled_back: bool,
+}
+
+/// Both files, open.
+#[derive(Debug)]
+pub struct DeviceFiles {
+    pub(crate) user: Connection,
+    pub(crate) cache: Connection,
+    /// What opening has found.
+    pub report: OpenReport,
+}
+
+const START: &str = "start";
+const INSTALL: &str = "install";
+/// Bytes of the random id of an installation.
+pub(crate) const INSTALL_BYTES: usize = 16;
+
+impl DeviceFiles {
+    /// Opens both files: pragmas, start-up checkpoint, migrations, start counter. `install` is the random id that a
+    /// new `user.db` gets. A damaged `cache.db` is begun anew. Refuses: `store.newer` (nothing touched),
+    /// `store.damaged` (`user.db`), `store.io`, `store.full`, `store.migration`.
+    pub fn open(config: &FilesConfig, install: [u8; INSTALL_BYTES]) -> Result<DeviceFiles, StoreError> {
+        if config.vfs.is_none() {
+            std::fs::create_dir_all(&config.dir)?;
+        }
+        let user = open_file(config, File::User)?;
+        let install = match meta::bytes(&user, INSTALL)? {
+            Some(install) => install,
+            None => {
+                meta::put_bytes(&user, INSTALL, &install)?;
+                install.to_vec()
+            }
+        };
+        let mut report = OpenReport::default();
+        let cache = match open_cache(config, &install) {
+            Ok(Some(cache)) => cache,
+            Ok(None) => {
+                report.cache_begun_anew = true;
+                begin_anew(config)?
+            }
+            Err(error) if error.is_damage() => {
+                tracing::warn!(%error, "cache.db is damaged and is fetched again");
+                report.cache_begun_anew = true;
+                begin_anew(config)?
+            }
+            Err(error) => return Err(error),
+        };
+        meta::put_bytes(&cache, INSTALL, &install)?;
+        report.user_rolled_back = meta::number(&cache, START)? > meta::number(&user, START)?;
+        let start = meta::number(&user, START)?.max(meta::number(&cache, START)?) + 1;
+        meta::put_json(&user, START, &start)?;
+        meta::put_json(&cache, START, &start)?;
+        Ok(DeviceFiles { user, cache, report })
+    }
+
+    /// The random id of this installation.
+    pub fn install(&self) -> Result<[u8; INSTALL_BYTES], StoreError> {
+        let bytes = meta::bytes(&self.user, INSTALL)?;
+        bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(StoreError::Form { table: "meta", what: INSTALL })
+    }
+
+    /// Writes both logs into their files and closes them: a suspended phone holds no lock.
+    pub fn close(self) -> Result<(), StoreError> {
+        for conn in [self.user, self.cache] {
+            checkpoint(&conn)?;
+            conn.close().map_err(|(_, error)| error)?;
+        }
+        Ok(())
+    }
+}
+
+/// A read-only connection to `cache.db` for searches beside the writer.
+pub(crate) fn open_cache_reader(config: &FilesConfig) -> StoreResult<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(config.dir.join(File::Cache.name()), flags)?;
+    conn.busy_timeout(std::time::Duration::from_millis(5_000))?;
+    conn.pragma_update(None, "query_only", "1")?;
+    Ok(conn)
+}
+
+fn open_file(config: &FilesConfig, file: File) -> StoreResult<Connection> {
+    let path = config.dir.join(file.name());
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = match &config.vfs {
+        Some(vfs) => {
+            let vfs =
+                CString::new(vfs.as_str()).map_err(|_| StoreError::Form { table: "config", what: "vfs" })?;
+            Connection::open_with_flags_and_vfs(path, flags, vfs.as_c_str())?
+        }
+        None => Connection::open_with_flags(path, flags)?,
+    };
+    conn.set_prepared_statement_cache_capacity(128);
+    pragma::lock(&conn, config)?;
+    // A newer file is refused before a single setting is written.
+    let schema = schema::refuse_newer(&conn, file)?;
+    pragma::apply(&conn, file, config, schema == 0)?;
+    if config.start_checkpoint {
+        checkpoint(&conn)?;
+    }
+    schema::migrate(&mut conn, file)?;
+    Ok(conn)
+}
+
+/// Opens `cache.db`; none = it belongs to another `user.db`.
+fn open_cache(config: &FilesConfig, install: &[u8]) -> StoreResult<Option<Connection>> {
+    let cache = open_file(config, File::Cache)?;
+    let is_ours = meta::bytes(&cache, INSTALL)?.is_none_or(|found| found == install);
+    Ok(is_ours.then_some(cache))
+}
+
+/// Throws `cache.db` away and opens an empty one.
+fn begin_anew(config: &FilesConfig) -> StoreResult<Connection> {
+    let path = config.dir.join(File::Cache.name());
+    match &config.vfs {
+        None => {
+            for suffix in ["", "-wal", "-shm"] {
+                remove(&with_suffix(&path, suffix))?;
+            }
+        }
+        // SQLite's own way to empty a file of any content, for files that only a VFS can reach.
+        Some(vfs) => {
+            let vfs =
+                CString::new(vfs.as_str()).map_err(|_| StoreError::Form { table: "config", what: "vfs" })?;
+            let conn = Connection::open_with_flags_and_vfs(&path, OpenFlags::default(), vfs.as_c_str())?;
+            conn.pragma_update(None, "locking_mode", "exclusive")?;
+            conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)?;
+            conn.execute_batch("VACUUM")?;
+            conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
+            conn.close().map_err(|(_, error)| error)?;
+        }
+    }
+    open_file(config, File::Cache)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn remove(path: &Path) -> StoreResult<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Brings the log into the file. A crash between write and sync leaves a commit that a restarted process sees and a
+/// later power loss takes away; answering from it would be a lie.
+fn checkpoint(conn: &Connection) -> StoreResult<()> {
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
+}

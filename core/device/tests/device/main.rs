@@ -1,0 +1,8 @@
+//! Devices against a server of plain maps: nothing is lost, nothing is doubled, what was tapped is on the screen.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bench;
+mod outbox;
+mod server;
+mod sync;

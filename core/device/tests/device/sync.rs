@@ -1,0 +1,171 @@
+//! Rows come down: pages, checksums, resets, damage, a start without a network.
+
+use rusqlite::Connection;
+use souk_device::sync::{Event, Notice};
+use souk_domain::intent::Body;
+use souk_domain::scope::Scope;
+
+use crate::bench::{Bench, Fate};
+use crate::server::{Server, krw};
+
+fn market() -> Server {
+    Server::with_shop(&[
+        ("tea", "Green tea", 12_900, 30),
+        ("cup", "Tea cup", 4_000, 9),
+        ("pot", "Tea pot", 22_000, 3),
+    ])
+}
+
+fn assert_whole(device: &mut Bench, server: &Server, scopes: &[Scope]) {
+    for scope in scopes {
+        let sums = device.host().scope_sums(scope).unwrap().unwrap();
+        assert!(sums.is_whole, "{scope}");
+        assert_eq!((sums.kept, sums.stored), (server.sum(scope), server.sum(scope)), "{scope}");
+    }
+}
+
+#[test]
+fn all_scopes_become_fresh_and_equal_the_server() {
+    let mut server = market();
+    server.page_rows = 2;
+    let mut device = Bench::joined(1, "kim@example.org", &mut server);
+    let account = server.account_of("kim@example.org");
+    let scopes = [Scope::Reference, Scope::Catalogue, Scope::Account(account)];
+    assert_whole(&mut device, &server, &scopes);
+    let tea = server.offer("tea");
+    server.seller_acts(Body::SetPrice { offer: tea, price: krw(9_900) });
+    device.event(Event::Hint(Scope::Catalogue));
+    device.pass(3_000);
+    device.settle(&mut server);
+    assert_whole(&mut device, &server, &scopes);
+}
+
+#[test]
+fn guests_see_the_catalogue() {
+    let mut server = market();
+    let mut device = Bench::new(1);
+    device.settle(&mut server);
+    assert_whole(&mut device, &server, &[Scope::Reference, Scope::Catalogue]);
+    assert_eq!(device.host().link_word(), "new");
+}
+
+#[test]
+fn pull_ignores_push() {
+    let mut server = market();
+    let tea = server.offer("tea");
+    let mut device = Bench::joined(1, "kim@example.org", &mut server);
+    device.place(&server, &[(tea, 1, 12_900)]);
+    server.seller_acts(Body::SetPrice { offer: tea, price: krw(9_900) });
+    device.event(Event::SyncNow);
+    for _ in 0..50 {
+        // Every push vanishes.
+        while let Some((_, request)) = device.wire.first() {
+            let fate = if request.path == "/v1/sync/push" { Fate::Lost } else { Fate::Good };
+            device.deliver(&mut server, fate);
+        }
+        device.pass(1_000);
+    }
+    assert_eq!(device.host().undecided().unwrap(), 1);
+    assert_whole(&mut device, &server, &[Scope::Catalogue]);
+}
+
+#[test]
+fn a_lost_row_is_found_by_the_checksum_and_costs_one_scope() {
+    let mut server = market();
+    let mut device = Bench::joined(1, "kim@example.org", &mut server);
+    device.kill();
+    let cache = Connection::open(device.dir.path().join("cache.db")).unwrap();
+    assert_eq!(cache.execute("DELETE FROM product WHERE names = 'Tea cup'", []).unwrap(), 1);
+    cache.execute("UPDATE scope SET sum = sum + 1 WHERE scope = 'cat/all'", []).unwrap();
+    drop(cache);
+    device.start();
+    device.settle(&mut server);
+    assert!(device.notices.contains(&Notice::SumDiffers(Scope::Catalogue)));
+    assert_whole(&mut device, &server, &[Scope::Catalogue]);
+    assert_eq!(device.host().counts().get("sync_sum_mismatch"), Some(&1));
+}
+
+#[test]
+fn a_kill_between_any_two_pages_loses_nothing() {
+    let mut server = market();
+    server.page_rows = 1;
+    for steps in 0..8 {
+        let mut device = Bench::new(steps);
+        for _ in 0..steps {
+            if !device.wire.is_empty() {
+                device.deliver(&mut server, Fate::Good);
+            }
+        }
+        device.kill();
+        device.start();
+        device.settle(&mut server);
+        assert_whole(&mut device, &server, &[Scope::Reference, Scope::Catalogue]);
+    }
+}
+
+#[test]
+fn damaged_cache_is_fetched_again_and_own_orders_stay() {
+    let mut server = market();
+    let tea = server.offer("tea");
+    for junk in [&b"this is no database, but it is long enough to be read as one page of it"[..], &[0; 8192]]
+    {
+        let mut device = Bench::joined(1, "kim@example.org", &mut server);
+        device.place(&server, &[(tea, 1, 12_900)]);
+        device.kill();
+        let path = device.dir.path().join("cache.db");
+        std::fs::remove_file(device.dir.path().join("cache.db-wal")).ok();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let end = junk.len().min(bytes.len());
+        bytes[..end].copy_from_slice(&junk[..end]);
+        std::fs::write(&path, bytes).unwrap();
+        device.start();
+        assert!(device.host().open_report().cache_begun_anew);
+        assert_eq!(device.host().undecided().unwrap(), 1);
+        device.heal(&mut server);
+        assert_whole(&mut device, &server, &[Scope::Catalogue]);
+    }
+}
+
+#[test]
+fn the_cache_of_another_device_is_not_taken() {
+    let mut server = market();
+    let mut device = Bench::joined(1, "kim@example.org", &mut server);
+    let mut other = Bench::joined(50, "lee@example.org", &mut server);
+    for bench in [&mut device, &mut other] {
+        let now = bench.now;
+        bench.host().pause(now).unwrap();
+        bench.kill();
+    }
+    std::fs::copy(other.dir.path().join("cache.db"), device.dir.path().join("cache.db")).unwrap();
+    device.start();
+    assert!(device.host().open_report().cache_begun_anew);
+}
+
+#[test]
+fn a_file_of_a_newer_program_is_refused_untouched() {
+    for file in ["user.db", "cache.db"] {
+        let mut device = Bench::new(1);
+        device.kill();
+        let path = device.dir.path().join(file);
+        let conn = Connection::open(&path).unwrap();
+        conn.pragma_update(None, "user_version", 99).unwrap();
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        drop(conn);
+        let before = std::fs::read(&path).unwrap();
+        let config = souk_device::store::FilesConfig::in_dir(device.dir.path());
+        let error = souk_device::store::DeviceFiles::open(&config, [0; 16]).unwrap_err();
+        assert_eq!(error.code(), "store.newer", "{file}");
+        assert_eq!(std::fs::read(&path).unwrap(), before, "{file}");
+    }
+}
+
+#[test]
+fn a_member_no_more_loses_the_rows() {
+    let mut server = market();
+    let mut device = Bench::joined(1, "kim@example.org", &mut server);
+    let shop = Scope::Seller(server.shop.unwrap());
+    device.event(Event::Follow(shop.clone()));
+    device.settle(&mut server);
+    assert_eq!(device.host().scope_sums(&shop).unwrap(), None);
+    assert!(device.host().is_quiet());
+}
