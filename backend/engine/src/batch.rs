@@ -7,14 +7,16 @@ use souk_crypto::{derive, hash::digest};
 use souk_domain::bookkeeping::{IntentRow, Outbox, Timer};
 use souk_domain::context::{Actor, Context, Seal};
 use souk_domain::decide::{Step, decide};
-use souk_domain::id::{AnyIntentId, DerivedId};
+use souk_domain::id::{AnyIntentId, DerivedId, IntentId};
 use souk_domain::intent::{Body, Intent, ServerAct};
 use souk_domain::outcome::Outcome;
 use souk_domain::party::TokenHash;
 use souk_domain::rows::{Key, RowKind, Write};
 use souk_domain::time::{Span, Time};
+use souk_protocol::sync::{PushResult, PushState};
 use souk_store::{StoreError, WriteSet};
 
+use crate::ask::PushAsk;
 use crate::engine::{CACHE_ROWS_MAX, Metrics, ScopeHint};
 use crate::{Answer, Ask, Engine, EngineError, feed, guess, relay};
 
@@ -38,7 +40,7 @@ impl Engine {
         }
         match self.decide_all(&asks, now).await {
             Ok(answers) => answers,
-            Err(StoreError::Tripwire(_)) => self.one_by_one(&asks, now).await,
+            Err(StoreError::Tripwire(_) | StoreError::LostRace { .. }) => self.one_by_one(asks, now).await,
             Err(_) => later(&asks),
         }
     }
@@ -71,21 +73,55 @@ impl Engine {
         }
     }
 
-    /// A tripwire fired: each ask for itself, so that the offender alone is told.
-    async fn one_by_one(&mut self, asks: &[Ask], now: Time) -> Vec<Answer> {
+    /// A tripwire fired, or a race was lost again and again, which is a bug too where there is one writer: each ask
+    /// for itself, and each item of a push, so that the offender alone is told.
+    async fn one_by_one(&mut self, asks: Vec<Ask>, now: Time) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(asks.len());
         for ask in asks {
-            answers.push(match self.decide_all(std::slice::from_ref(ask), now).await {
-                Ok(mut one) => one.pop().unwrap_or(Answer::Later { after_ms: LATER_MS }),
-                Err(StoreError::Tripwire(text)) => {
-                    Metrics::count(&self.shared.metrics.tripwires);
-                    tracing::error!(%text, "a tripwire of the store fired: a bug in a rule");
-                    Answer::Failed { code: "store.tripwire" }
+            answers.push(match ask {
+                Ask::Push(push) => self.items_one_by_one(push, now).await,
+                Ask::Direct(direct) => {
+                    let id = direct.item.id;
+                    let answer = self.alone(Ask::Direct(direct), now).await;
+                    parked(answer, id)
                 }
-                Err(_) => Answer::Later { after_ms: LATER_MS },
+                Ask::Server { .. } | Ask::Deliver(_) => self.alone(ask, now).await,
             });
         }
         answers
+    }
+
+    async fn items_one_by_one(&mut self, push: PushAsk, now: Time) -> Answer {
+        let PushAsk { actor, epoch, items } = push;
+        let (mut results, mut touch) = (Vec::with_capacity(items.len()), Vec::new());
+        for item in items {
+            let id = item.id;
+            let one = Ask::Push(PushAsk { actor: actor.clone(), epoch, items: vec![item] });
+            match parked(self.alone(one, now).await, id) {
+                Answer::Items { results: mut of_item, touch: mut touched } => {
+                    results.append(&mut of_item);
+                    touch.append(&mut touched);
+                }
+                // The sender is refused, or the store is gone: so for all.
+                other @ (Answer::Refused(_)
+                | Answer::Server(_)
+                | Answer::Later { .. }
+                | Answer::Failed { .. }) => return other,
+            }
+        }
+        Answer::Items { results, touch }
+    }
+
+    async fn alone(&mut self, ask: Ask, now: Time) -> Answer {
+        match self.decide_all(std::slice::from_ref(&ask), now).await {
+            Ok(mut answers) => answers.pop().unwrap_or(Answer::Later { after_ms: LATER_MS }),
+            Err(error @ (StoreError::Tripwire(_) | StoreError::LostRace { .. })) => {
+                Metrics::count(&self.shared.metrics.tripwires);
+                tracing::error!(code = error.code(), %error, "the store refuses what a rule wrote: a bug");
+                Answer::Failed { code: "store.tripwire" }
+            }
+            Err(_) => Answer::Later { after_ms: LATER_MS },
+        }
     }
 
     async fn attempt(&mut self, asks: &[Ask], now: Time) -> Result<Vec<Answer>, StoreError> {
@@ -289,6 +325,17 @@ impl Engine {
         self.act(id.into(), &done, now).await?;
         self.rows.keep();
         Ok(Answer::Server(outcome))
+    }
+}
+
+/// An item that cannot be written is refused, so that its sender sets it aside.
+fn parked(answer: Answer, id: Option<IntentId>) -> Answer {
+    match answer {
+        Answer::Failed { code } => {
+            let state = PushState::Refused { code: code.to_owned() };
+            Answer::Items { results: vec![PushResult { id, state }], touch: Vec::new() }
+        }
+        Answer::Items { .. } | Answer::Refused(_) | Answer::Server(_) | Answer::Later { .. } => answer,
     }
 }
 

@@ -29,7 +29,6 @@ pub struct Keys {
     pub(crate) secret: [u8; 32],
     /// The platform's signing keys.
     pub(crate) seal: PlatformSeal,
-    #[allow(dead_code, reason = "read by pulls, which come next")]
     cursors: Vec<(u8, [u8; 32])>,
 }
 
@@ -83,14 +82,12 @@ impl Keys {
     }
 
     /// The cursor key in use.
-    #[allow(dead_code, reason = "read by pulls, which come next")]
     pub(crate) fn cursor_key(&self) -> (u8, &[u8; 32]) {
         // `entries` gives at least one.
         self.cursors.last().map_or((0, &[0; 32]), |(id, key)| (*id, key))
     }
 
     /// A cursor key by its id.
-    #[allow(dead_code, reason = "read by pulls, which come next")]
     pub(crate) fn cursor_key_of(&self, id: u8) -> Option<&[u8; 32]> {
         self.cursors.iter().find(|(known, _)| *known == id).map(|(_, key)| key)
     }

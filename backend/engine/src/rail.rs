@@ -8,11 +8,13 @@ use souk_crypto::hash::digest;
 use souk_domain::id::DerivedId;
 use souk_domain::intent::{Fact, RailFact, ServerAct};
 use souk_domain::money::Money;
-use souk_domain::order::{Payment, RailOp, RailOpKind, RailOpState};
+use souk_domain::order::{Payment, RailId, RailOp, RailOpKind, RailOpState};
+use souk_domain::outcome::Refusal;
 use souk_domain::rows::Key;
 use souk_domain::time::{Span, Time};
 
-use crate::{Ask, Engine, EngineError};
+use crate::relay::RailWait;
+use crate::{Ask, Engine, EngineError, Reader};
 
 /// A call that was handed out and never answered may be handed out again after this.
 const CALL_LEASE: Span = Span::from_minutes(2);
@@ -229,11 +231,31 @@ fn poll_after(op: &RailOp, now: Time) -> Span {
     POLL_AFTER[POLL_AFTER.len() - 1]
 }
 
+impl Reader {
+    /// The acts that a webhook's event means: its operation (by the key that we gave) and what the rail says of it.
+    /// Events repeat and come in any order; what an older one tells changes nothing.
+    /// Refuses `op.unknown` (none of ours, or of another rail).
+    pub async fn rail_event(
+        &self,
+        rail: &RailId,
+        op: DerivedId,
+        reply: &RailReply,
+        now: Time,
+    ) -> Result<Vec<Ask>, EngineError> {
+        let unknown = || Refusal::new("op.unknown");
+        let op: RailOp = self.row(Key::rail_op(op)).await?.ok_or_else(unknown)?;
+        if op.rail != *rail {
+            return Err(unknown().into());
+        }
+        let payment: Payment = self.row(Key::payment(op.payment)).await?.ok_or_else(unknown)?;
+        Ok(acts(&RailCall { op, payment, ask: RailAsk::Fetch }, reply, now, 0))
+    }
+}
+
 impl Engine {
     /// Calls that are due, at most `limit`. Each must be answered; one that is not comes again after two minutes.
     pub async fn rail_due(&mut self, now: Time, limit: usize) -> Result<Vec<RailCall>, EngineError> {
-        let due = self.relay.rails.iter().filter(|(_, wait)| wait.next_try <= now);
-        let ops: Vec<DerivedId> = due.map(|(op, _)| *op).take(limit).collect();
+        let ops = self.relay.rails.due(now, limit);
         if ops.is_empty() || !self.is_serving().await {
             return Ok(Vec::new());
         }
@@ -253,13 +275,13 @@ impl Engine {
     /// The call of an operation, unless it needs none.
     async fn call(&mut self, op: RailOp, now: Time) -> Result<Option<RailCall>, EngineError> {
         let is_over = now.since(op.made_at) > POLL_UNTIL && op.state == RailOpState::Accepted;
-        let Some(wait) = self.relay.rails.get_mut(&op.id) else { return Ok(None) };
+        let Some(wait) = self.relay.rails.get(&op.id) else { return Ok(None) };
         // What a former process wrote counts, too: its next try may lie ahead.
         if wait.maybe_sent && op.next_try > now {
-            wait.next_try = op.next_try;
+            self.relay.rails.put(op.id, RailWait { next_try: op.next_try, ..wait });
             return Ok(None);
         }
-        wait.next_try = now.plus(CALL_LEASE);
+        self.relay.rails.put(op.id, RailWait { next_try: now.plus(CALL_LEASE), ..wait });
         let ask = match op.state {
             RailOpState::New if !wait.maybe_sent => match op.kind {
                 RailOpKind::Begin => RailAsk::Begin,
@@ -285,7 +307,7 @@ impl Engine {
 
     /// When the next call is due.
     pub fn rail_next_due(&self) -> Option<Time> {
-        self.relay.rails.values().map(|wait| wait.next_try).min()
+        self.relay.rails.next_due()
     }
 
     /// Decides what an answer means.

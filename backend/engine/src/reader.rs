@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use souk_crypto::hash::sha256;
 use souk_domain::context::{Actor, Reference};
-use souk_domain::id::{AccountId, ShopId};
+use souk_domain::id::{AccountId, DeviceId, ShopId};
 use souk_domain::outcome::Refusal;
 use souk_domain::party::{Account, Device, DeviceState, Shop, ShopRole, Token, TokenKind};
 use souk_domain::rights::{Action, can};
@@ -79,7 +79,6 @@ impl Reader {
 
     /// The data went back and nobody said so (spec/sync.md 4.8): raises the generation by one, unless another query
     /// has done so since `seen` was read.
-    #[allow(dead_code, reason = "called by pulls, which come next")]
     pub(crate) async fn raise_generation(&self, seen: u32) -> Result<(), EngineError> {
         if self.generation() == seen {
             let generation = self.store().raise_generation().await?;
@@ -113,16 +112,28 @@ impl Reader {
         if now > token.expires_at {
             return Err(Refusal::new("token.expired").into());
         }
-        let (account, device) = (token.account, token.device);
+        self.caller(token.account, token.device, token.expires_at).await
+    }
+
+    /// A device in use with its account; whoever calls has made sure that it is that device which asks.
+    /// Refuses `device.unknown`, `device.revoked`.
+    pub async fn caller(
+        &self,
+        account: AccountId,
+        device: DeviceId,
+        until: Time,
+    ) -> Result<Caller, EngineError> {
         let rows = self.store().prefetch(&[Key::account(account), Key::device(account, device)]).await?;
         let account = rows.iter().find_map(|(_, _, row)| Account::from_row(row.as_ref()?));
         let device = rows.iter().find_map(|(_, _, row)| Device::from_row(row.as_ref()?));
-        let (Some(account), Some(device)) = (account, device) else { return Err(unknown().into()) };
+        let (Some(account), Some(device)) = (account, device) else {
+            return Err(Refusal::new("device.unknown").into());
+        };
         match device.state {
             DeviceState::Active => {}
             DeviceState::Replaced | DeviceState::Revoked => return Err(Refusal::new("device.revoked").into()),
         }
-        Ok(Caller { account: account.clone(), device: device.clone(), until: token.expires_at })
+        Ok(Caller { account: account.clone(), device: device.clone(), until })
     }
 
     /// The role of an account in a shop.

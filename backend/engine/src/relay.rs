@@ -35,7 +35,7 @@ pub fn handed_off(outbox: &Outbox) -> Option<(AnyIntentId, ServerAct)> {
 #[derive(Debug, Default)]
 pub(crate) struct Relay {
     handoffs: BTreeMap<(Bucket, u64), HandOffWait>,
-    pub(crate) rails: BTreeMap<DerivedId, RailWait>,
+    pub(crate) rails: Rails,
     /// Operations that have ended and whose outbox row is not marked yet.
     ended: BTreeSet<DerivedId>,
     /// The store has more than is held.
@@ -57,6 +57,42 @@ pub(crate) struct RailWait {
     pub(crate) next_try: Time,
     /// A former process may have called without writing the answer down: ask before calling again.
     pub(crate) maybe_sent: bool,
+}
+
+/// Operations at rails that have not ended, found by id and by time.
+#[derive(Debug, Default)]
+pub(crate) struct Rails {
+    by_op: BTreeMap<DerivedId, RailWait>,
+    by_time: BTreeSet<(Time, DerivedId)>,
+}
+
+impl Rails {
+    pub(crate) fn get(&self, op: &DerivedId) -> Option<RailWait> {
+        self.by_op.get(op).copied()
+    }
+
+    pub(crate) fn put(&mut self, op: DerivedId, wait: RailWait) {
+        self.remove(&op);
+        self.by_time.insert((wait.next_try, op));
+        self.by_op.insert(op, wait);
+    }
+
+    fn remove(&mut self, op: &DerivedId) {
+        if let Some(wait) = self.by_op.remove(op) {
+            self.by_time.remove(&(wait.next_try, *op));
+        }
+    }
+
+    /// Operations whose next call is due, the oldest first.
+    pub(crate) fn due(&self, now: Time, limit: usize) -> Vec<DerivedId> {
+        let due = self.by_time.iter().take_while(|(at, _)| *at <= now);
+        due.take(limit).map(|(_, op)| *op).collect()
+    }
+
+    /// When the next call is due.
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
 }
 
 impl Relay {
@@ -89,7 +125,7 @@ impl Relay {
                 self.handoffs.insert(at, HandOffWait { row: row.clone(), not_before: row.at });
             }
             Message::Rail { op } => {
-                self.rails.insert(*op, RailWait { outbox: at, next_try: row.at, maybe_sent });
+                self.rails.put(*op, RailWait { outbox: at, next_try: row.at, maybe_sent });
             }
             Message::Event { .. } => {}
         }
@@ -107,9 +143,9 @@ impl Relay {
         match row.state {
             RailOpState::Succeeded | RailOpState::Refused => self.end(row.id),
             RailOpState::New | RailOpState::Unknown | RailOpState::Accepted => {
-                if let Some(wait) = self.rails.get_mut(&row.id) {
-                    wait.next_try = row.next_try;
-                    wait.maybe_sent = false;
+                if let Some(wait) = self.rails.get(&row.id) {
+                    let next_try = row.next_try;
+                    self.rails.put(row.id, RailWait { next_try, maybe_sent: false, ..wait });
                 }
             }
         }
@@ -117,7 +153,7 @@ impl Relay {
 
     /// An operation needs no call any more.
     pub(crate) fn end(&mut self, op: DerivedId) {
-        if self.rails.contains_key(&op) {
+        if self.rails.get(&op).is_some() {
             self.ended.insert(op);
         }
     }
@@ -179,8 +215,14 @@ impl Engine {
         }
     }
 
+    /// Whether something may leave now.
+    pub fn has_deliveries(&self, now: Time) -> bool {
+        let relay = &self.relay;
+        !relay.ended.is_empty() || relay.handoffs.values().any(|wait| wait.not_before <= now)
+    }
+
     /// Hand-offs and operations that have not arrived.
     pub fn in_flight(&self) -> usize {
-        self.relay.handoffs.len() + self.relay.rails.len()
+        self.relay.handoffs.len() + self.relay.rails.by_op.len()
     }
 }

@@ -9,7 +9,7 @@ use souk_codes::proof::EventKind;
 use souk_domain::intent::Body;
 use souk_domain::ledger::AccountCode;
 use souk_domain::order::{OrderState, Settlement, ShipmentState};
-use souk_domain::parcel::{Level, Parcel, ParcelState, Route, Shift, Stop};
+use souk_domain::parcel::{Level, Parcel, ParcelState, Route, Stop};
 use souk_domain::rows::Key;
 use souk_domain::stock::Stock;
 use souk_domain::time::Span;
@@ -34,16 +34,14 @@ fn one_whole_trade() {
     let stop: Stop = market.one(Key::stop(courier, parcel.id));
     assert_eq!(stop.label, parcel.label, "the courier's bucket has the label");
 
-    let id = market.mint(courier.bucket());
-    accepted(&market.send(COURIER, id, Body::OpenShift { hours: 12 }, &[]));
-    let shift: Shift = market.one(Key::shift(souk_domain::id::ShiftId::from_bytes(*id.bytes()).unwrap()));
+    let certificate = market.open_shift();
     for kind in [EventKind::PickedUp, EventKind::OutForDelivery] {
-        accepted(&market.scan(parcel.id, kind, &shift.certificate, &[]));
+        accepted(&market.scan(parcel.id, kind, &certificate, &[]));
         market.check();
         market.wait(Span::from_minutes(20));
     }
     let proof = market.handover(BUYER, &parcel);
-    accepted(&market.scan(parcel.id, EventKind::Delivered, &shift.certificate, &proof));
+    accepted(&market.scan(parcel.id, EventKind::Delivered, &certificate, &proof));
     market.check();
 
     let done = market.order(order);

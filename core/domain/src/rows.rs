@@ -3,7 +3,7 @@
 //! Not for: storage. A key that is needed and not loaded gives [`Stop::Missing`]; the caller loads it and decides
 //! again. Always: what a refused intent wrote is taken back, and rows come out in the order of their keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -347,13 +347,14 @@ struct Slot {
     stored: bool,
     version: u64,
     row: Option<Row>,
-    dirty: bool,
 }
 
 /// The working set.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     slots: BTreeMap<Key, Slot>,
+    /// Slots that were written and not taken yet; a working set that is kept between batches is mostly clean.
+    dirty: BTreeSet<Key>,
     transfers: Vec<Transfer>,
     staged: BTreeMap<Key, Option<Row>>,
     staged_transfers: Vec<Transfer>,
@@ -379,7 +380,7 @@ impl Rows {
     /// Adds a row as the store has it: version 0 and `None` for a row that is not there. A row that is loaded
     /// already stays as it is.
     pub fn load(&mut self, key: Key, version: u64, row: Option<Row>) {
-        self.slots.entry(key).or_insert(Slot { stored: version > 0, version, row, dirty: false });
+        self.slots.entry(key).or_insert(Slot { stored: version > 0, version, row });
     }
 
     /// Whether a key is loaded.
@@ -465,7 +466,7 @@ impl Rows {
         for (key, row) in std::mem::take(&mut self.staged) {
             if let Some(slot) = self.slots.get_mut(&key) {
                 slot.row = row;
-                slot.dirty = true;
+                self.dirty.insert(key);
             }
         }
         self.transfers.append(&mut self.staged_transfers);
@@ -490,15 +491,12 @@ impl Rows {
     /// store will give.
     pub fn take_writes(&mut self) -> (Vec<Write>, Vec<Transfer>) {
         let mut writes = Vec::new();
-        for (key, slot) in &mut self.slots {
-            if !slot.dirty {
-                continue;
-            }
-            slot.dirty = false;
+        for key in std::mem::take(&mut self.dirty) {
+            let Some(slot) = self.slots.get_mut(&key) else { continue };
             if !slot.stored && slot.row.is_none() {
                 continue;
             }
-            writes.push(Write { key: key.clone(), expected: slot.version, row: slot.row.clone() });
+            writes.push(Write { key, expected: slot.version, row: slot.row.clone() });
             slot.version = if slot.row.is_some() { slot.version + 1 } else { 0 };
             slot.stored = slot.row.is_some();
         }

@@ -2,9 +2,12 @@
 //! them, and everything that must hold after each step.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod faulty;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use faulty::{Faults, Faulty};
 use futures::executor::block_on;
 use souk_codes::proof::{
     Algorithm, CustodyC, CustodyFlags, EventKind, EvidenceType, Fix, HandoverFlags, HandoverH, Verdict,
@@ -15,15 +18,17 @@ use souk_domain::bookkeeping::Lane;
 use souk_domain::catalogue::put_product::{CheckedProduct, ProductFacts};
 use souk_domain::catalogue::{QuantityRule, TaxRule};
 use souk_domain::context::{Actor, FeePlan, Policies, Reference};
-use souk_domain::id::{AccountId, Bucket, DeviceId, IntentId, OfferId, OrderId, ParcelId, ShopId, form_u};
+use souk_domain::id::{
+    AccountId, Bucket, DeviceId, IntentId, OfferId, OrderId, ParcelId, ShiftId, ShopId, form_u,
+};
 use souk_domain::intent::{Body, OpenShop, PlaceOrder, PutProduct, ShortPolicy, WantedLine};
 use souk_domain::ledger::{Account as LedgerAccount, AccountCode, AccountRef};
 use souk_domain::money::{Bp, Currency, Money, Ppm};
 use souk_domain::num::Rounding;
 use souk_domain::order::{AddressText, Order, OrderState, PayMethod, RailId};
 use souk_domain::outcome::Outcome;
-use souk_domain::parcel::Parcel;
 use souk_domain::parcel::proof::{CustodyBin, digest_of, event_id, evidence_hash, party_of};
+use souk_domain::parcel::{Parcel, Shift};
 use souk_domain::party::{AccountRoles, DeviceKey, Shipping};
 use souk_domain::rows::{Entity, Key};
 use souk_domain::time::{Span, Time};
@@ -161,6 +166,20 @@ impl Market {
     pub(crate) fn with(buyers: usize, mutants: Mutants) -> Market {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(&dir, mutants);
+        Market::on(dir, engine, buyers)
+    }
+
+    /// On a store that fails on demand.
+    pub(crate) fn faulty(buyers: usize) -> (Market, Arc<Faults>) {
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Arc::new(Faults::default());
+        let inner = SqliteStore::open(SqliteConfig::new(dir.path().join("souk.db"))).unwrap();
+        let store = Arc::new(Faulty { inner, faults: faults.clone() });
+        let engine = block_on(Engine::open(store, config(Mutants::NONE))).unwrap();
+        (Market::on(dir, engine, buyers), faults)
+    }
+
+    fn on(dir: tempfile::TempDir, engine: Engine, buyers: usize) -> Market {
         let reader = engine.reader();
         let mut market = Market {
             dir,
@@ -227,7 +246,7 @@ impl Market {
     pub(crate) fn mint(&mut self, bucket: Bucket) -> IntentId {
         self.minted += 1;
         let mut random = [0; 9];
-        random[..8].copy_from_slice(&self.minted.to_le_bytes());
+        random[..8].copy_from_slice(&self.minted.to_be_bytes());
         IntentId::from_bytes(form_u(self.now.millis() as u64, bucket, random)).unwrap()
     }
 
@@ -237,12 +256,27 @@ impl Market {
 
     /// The engine starts anew on the same file, as after a kill.
     pub(crate) fn restart(&mut self) {
+        self.replace(None);
+    }
+
+    /// The file is put back to what a backup holds, and nobody says so.
+    pub(crate) fn replace_file(&mut self, backup: &[u8]) {
+        self.replace(Some(backup));
+    }
+
+    fn replace(&mut self, backup: Option<&[u8]>) {
         let path = self.dir.path().join("souk.db");
         let placeholder = tempfile::tempdir().unwrap();
         // The file is held by one process alone, so the former engine goes before the next one opens.
         let idle = open(&placeholder, Mutants::NONE);
         self.reader = idle.reader();
         drop(std::mem::replace(&mut self.engine, idle));
+        if let Some(backup) = backup {
+            for beside in ["souk.db-wal", "souk.db-shm"] {
+                let _ = std::fs::remove_file(self.dir.path().join(beside));
+            }
+            std::fs::write(&path, backup).unwrap();
+        }
         let store = SqliteStore::open(SqliteConfig::new(path)).unwrap();
         self.engine = block_on(Engine::open(Arc::new(store), config(Mutants::NONE))).unwrap();
         self.reader = self.engine.reader();
@@ -418,6 +452,26 @@ impl Market {
         self.one(Key::parcel(ParcelId::from_bytes(*id.bytes()).unwrap()))
     }
 
+    /// The courier's certificate of the day.
+    pub(crate) fn open_shift(&mut self) -> Vec<u8> {
+        let id = self.mint(self.people[COURIER].account.bucket());
+        accepted(&self.send(COURIER, id, Body::OpenShift { hours: 12 }, &[]));
+        self.one::<Shift>(Key::shift(ShiftId::from_bytes(*id.bytes()).unwrap())).certificate
+    }
+
+    /// Label, scans and hand-over of a paid order, which releases it.
+    pub(crate) fn deliver(&mut self, who: usize, order: OrderId) {
+        let parcel = self.label(order);
+        self.relay();
+        let certificate = self.open_shift();
+        for kind in [EventKind::PickedUp, EventKind::OutForDelivery] {
+            accepted(&self.scan(parcel.id, kind, &certificate, &[]));
+        }
+        let proof = self.handover(who, &parcel);
+        accepted(&self.scan(parcel.id, EventKind::Delivered, &certificate, &proof));
+        assert_eq!(self.order(order).state, OrderState::Completed);
+    }
+
     /// The buyer's phone signs a hand-over for the parcel.
     pub(crate) fn handover(&mut self, who: usize, parcel: &Parcel) -> Vec<u8> {
         let time_s = self.now.secs() as u32;
@@ -520,7 +574,10 @@ impl Market {
 pub(crate) fn address() -> Vec<u8> {
     let address = AddressText {
         name: "Kim".to_owned(),
+        lines: vec!["110 Sejong-daero".to_owned()],
         city: "Seoul".to_owned(),
+        postcode: "04524".to_owned(),
+        country: "KR".to_owned(),
         place: Some(HOME),
         ..AddressText::default()
     };
