@@ -17,7 +17,7 @@ use souk_protocol::sync::{PushResult, PushState};
 use souk_store::{StoreError, WriteSet};
 
 use crate::ask::PushAsk;
-use crate::engine::{CACHE_ROWS_MAX, Metrics, ScopeHint};
+use crate::engine::{Metrics, ScopeHint};
 use crate::{Answer, Ask, Engine, EngineError, feed, guess, relay};
 
 /// Intents of one batch: what one commit of a small machine takes in a few milliseconds.
@@ -186,7 +186,7 @@ impl Engine {
         {
             tell(&hints);
         }
-        if self.rows_held > CACHE_ROWS_MAX {
+        if self.rows_held > self.memory.cache_rows {
             self.forget();
         }
         Ok(())

@@ -20,8 +20,19 @@ use crate::keys::{Keys, setting};
 use crate::relay::Relay;
 use crate::{EngineError, Mutants, Reader};
 
-/// Rows kept between batches, at most: about 40 MB of orders.
-pub const CACHE_ROWS_MAX: usize = 20_000;
+/// What the writer keeps in memory between batches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemoryBudget {
+    /// Rows of the working set; with more it is emptied, and read again as it is needed.
+    pub cache_rows: usize,
+    /// Outbox rows that wait; beyond them the rest is read when these have left.
+    pub outbox_rows: usize,
+}
+
+impl MemoryBudget {
+    /// About 40 MB of orders, and a day of a small market whose rail is down.
+    pub const DEFAULT: MemoryBudget = MemoryBudget { cache_rows: 20_000, outbox_rows: 100_000 };
+}
 
 const REFERENCE: &str = "engine.reference";
 
@@ -94,6 +105,7 @@ pub struct Engine {
     pub(crate) rows: Rows,
     /// Rows loaded or written since the working set was last emptied.
     pub(crate) rows_held: usize,
+    pub(crate) memory: MemoryBudget,
     pub(crate) relay: Relay,
     pub(crate) hints: BTreeMap<(Scope, Bucket), u64>,
     pub(crate) on_hints: Option<OnHints>,
@@ -129,13 +141,15 @@ impl Engine {
         let keys = Keys::open(store.as_ref(), &config.seed).await?;
         let reference = reference(store.as_ref(), config.reference, &keys).await?;
         let generation = AtomicU32::new(store.generation().await?);
-        let relay = Relay::load(store.as_ref()).await?;
+        let memory = MemoryBudget::DEFAULT;
+        let relay = Relay::load(store.as_ref(), memory.outbox_rows).await?;
         let shared = Shared { store, reference, keys, generation, metrics: Metrics::default() };
         Ok(Engine {
             shared: Arc::new(shared),
             mutants: config.mutants,
             rows: Rows::new(),
             rows_held: 0,
+            memory,
             relay,
             hints: BTreeMap::new(),
             on_hints: None,
@@ -147,6 +161,12 @@ impl Engine {
     /// A handle for queries, pulls and sign-in; any number may be used beside the writer.
     pub fn reader(&self) -> Reader {
         Reader { shared: self.shared.clone() }
+    }
+
+    /// Another budget than [`MemoryBudget::DEFAULT`]; outcomes do not depend on it.
+    pub async fn set_memory(&mut self, memory: MemoryBudget) -> Result<(), EngineError> {
+        self.memory = memory;
+        self.read_outbox().await
     }
 
     /// Who is told of the parts that each commit moves on.
@@ -183,7 +203,12 @@ impl Engine {
 
     async fn reload(&mut self) -> Result<(), EngineError> {
         self.shared.store.checkpoint().await?;
-        self.relay = Relay::load(self.shared.store.as_ref()).await?;
+        self.read_outbox().await
+    }
+
+    /// Reads anew what waits in the outbox.
+    pub(crate) async fn read_outbox(&mut self) -> Result<(), EngineError> {
+        self.relay = Relay::load(self.shared.store.as_ref(), self.memory.outbox_rows).await?;
         Ok(())
     }
 

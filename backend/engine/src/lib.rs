@@ -20,7 +20,7 @@ pub mod sign_in;
 pub mod timers;
 
 pub use ask::{Answer, Ask};
-pub use engine::{Engine, EngineConfig, ScopeHint};
+pub use engine::{Engine, EngineConfig, MemoryBudget, ScopeHint};
 pub use error::EngineError;
 pub use mutants::Mutants;
 pub use reader::Reader;

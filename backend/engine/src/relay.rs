@@ -16,9 +16,6 @@ use souk_store::Store;
 
 use crate::{Answer, Ask, Engine, EngineError};
 
-/// Outbox rows held in memory, at most: a day of a small market whose rail is down. Beyond it the rest is read when
-/// these have left.
-pub const OUTBOX_HELD_MAX: usize = 100_000;
 /// A hand-off that was refused (it came too early, or a rule has a bug) is tried again after this.
 const REFUSED_AGAIN: Span = Span::from_secs(5);
 
@@ -97,9 +94,21 @@ impl Rails {
 
 impl Relay {
     /// Reads what waits.
-    pub(crate) async fn load(store: &dyn Store) -> Result<Relay, EngineError> {
-        let rows = store.outbox_pending(OUTBOX_HELD_MAX).await?;
-        let mut relay = Relay { is_cut: rows.len() == OUTBOX_HELD_MAX, ..Relay::default() };
+    pub(crate) async fn load(store: &dyn Store, rows_max: usize) -> Result<Relay, EngineError> {
+        let mut limit = rows_max;
+        let mut rows;
+        let is_cut = loop {
+            rows = store.outbox_pending(limit.saturating_add(1)).await?;
+            let is_cut = rows.len() > limit;
+            rows.truncate(limit);
+            // Operations at a rail that is down may stand before hand-offs, which must go on.
+            let is_stuck = is_cut && !rows.iter().any(|row| matches!(row.message, Message::Bucket { .. }));
+            if !is_stuck {
+                break is_cut;
+            }
+            limit = limit.saturating_mul(4).max(1);
+        };
+        let mut relay = Relay { is_cut, ..Relay::default() };
         for row in &rows {
             relay.take(row, true);
         }
@@ -189,7 +198,7 @@ impl Engine {
     /// through [`Engine::decide_batch`] like any other, and may share a batch with others.
     pub async fn relay_asks(&mut self, now: Time, limit: usize) -> Result<Vec<Ask>, EngineError> {
         if self.relay.is_cut && self.relay.handoffs.is_empty() && self.is_serving().await {
-            self.relay = Relay::load(self.shared.store.as_ref()).await?;
+            self.read_outbox().await?;
         }
         Ok(self.relay.asks(now, limit))
     }

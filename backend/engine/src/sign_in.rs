@@ -33,10 +33,16 @@ pub const CODE_TRIES_MAX: u32 = 5;
 /// Contacts with a live code, at most: what memory an attacker may take.
 pub const CODES_LIVE_MAX: usize = 100_000;
 
+const HOUR: Span = Span::from_hours(1);
+/// Codes that are over are swept out after this.
+const SWEEP_AFTER: Span = Span::from_minutes(1);
+
 /// Sign-in codes that are out: in memory, because a user can always ask for another.
 #[derive(Debug, Default)]
 pub struct CodeDesk {
     codes: BTreeMap<[u8; 32], LiveCode>,
+    /// When those that are over were last swept out.
+    swept_at: Time,
 }
 
 #[derive(Debug)]
@@ -59,7 +65,9 @@ impl CodeDesk {
         random: u64,
     ) -> Result<Option<String>, Refusal> {
         let hash = contact_hash(&canonical_contact(contact)?);
-        self.forget_old(now);
+        if now.since(self.swept_at) >= SWEEP_AFTER {
+            self.sweep(now);
+        }
         if self.codes.len() >= CODES_LIVE_MAX && !self.codes.contains_key(&hash) {
             return Ok(None);
         }
@@ -70,6 +78,7 @@ impl CodeDesk {
             tries: 0,
             sent_at: Vec::new(),
         });
+        live.sent_at.retain(|at| *at > now.minus(HOUR));
         if live.sent_at.len() >= CODE_PER_HOUR_MAX as usize {
             return Ok(None);
         }
@@ -94,11 +103,10 @@ impl CodeDesk {
         Ok(())
     }
 
-    fn forget_old(&mut self, now: Time) {
-        let hour_ago = now.minus(Span::from_hours(1));
+    fn sweep(&mut self, now: Time) {
+        self.swept_at = now;
         self.codes.retain(|_, live| {
-            live.sent_at.retain(|at| *at > hour_ago);
-            !live.sent_at.is_empty() || live.until >= now
+            live.until >= now || live.sent_at.last().is_some_and(|at| *at > now.minus(HOUR))
         });
     }
 }

@@ -6,17 +6,17 @@ mod market;
 use futures::executor::block_on;
 use market::{BUYER, COURIER, Market, accepted};
 use souk_domain::bookkeeping::{Outbox, Timer};
-use souk_domain::id::OrderId;
+use souk_domain::id::{DerivedId, OrderId};
 use souk_domain::ledger::AccountCode;
 use souk_domain::money::Money;
-use souk_domain::order::{OrderState, Payment, PaymentState, RailOp, RailOpState, RefundState};
+use souk_domain::order::{OrderState, Payment, PaymentState, RailId, RailOp, RailOpState, RefundState};
 use souk_domain::outcome::Outcome;
 use souk_domain::rows::Key;
 use souk_domain::stock::Stock;
 use souk_domain::time::{Span, Time};
 use souk_engine::rail::{PaymentStatus, RailAsk, RailReply, acts};
 use souk_engine::relay::handed_off;
-use souk_engine::{Answer, Ask, timers};
+use souk_engine::{Answer, Ask, MemoryBudget, timers};
 
 fn timers_of(market: &Market) -> Vec<Timer> {
     block_on(market.store().timers_due(Time::from_micros(i64::MAX), 1_000)).unwrap()
@@ -229,4 +229,89 @@ fn a_former_owner_writes_nothing() {
     let ask = Ask::direct(market.people[BUYER].actor(), signed);
     let answer = block_on(market.engine.decide_one(ask, market.now));
     assert_eq!(answer.results().len(), 1, "the new owner decides it");
+}
+
+/// How much is kept in memory changes no outcome, and nothing that waits is forgotten.
+#[test]
+fn memory_is_a_budget_and_no_rule() {
+    let run = |memory: MemoryBudget| {
+        let mut market = Market::new(1);
+        block_on(market.engine.set_memory(memory)).unwrap();
+        market.make_shop();
+        let offer = market.put_product("A-1", 10_000, 50);
+        for _ in 0..3 {
+            let order = market.paid(BUYER, &[(offer, 1, 10_000)]);
+            market.deliver(BUYER, order);
+            market.relay();
+            accepted(&market.close_shift());
+        }
+        market.check();
+        assert_eq!(market.engine.in_flight(), 0);
+        let cards = block_on(market.reader.snapshot(None, 100, market.now)).unwrap();
+        (block_on(market.reader.state_hash()).unwrap(), cards.page.sum, cards.page.n)
+    };
+    let usual = run(MemoryBudget::DEFAULT);
+    for (cache_rows, outbox_rows) in [(0, 100), (30, 100), (100, 1), (0, 1)] {
+        assert_eq!(run(MemoryBudget { cache_rows, outbox_rows }), usual, "{cache_rows} {outbox_rows}");
+    }
+}
+
+#[test]
+fn an_outbox_beyond_the_budget_is_read_in_turns() {
+    for rows in [5, 6, 7] {
+        let mut market = Market::open_shop(1);
+        for number in 0..6 {
+            market.put_product(&format!("A-{number}"), 10_000, 5);
+        }
+        market.restart();
+        let memory = MemoryBudget { outbox_rows: rows, ..MemoryBudget::DEFAULT };
+        block_on(market.engine.set_memory(memory)).unwrap();
+        assert_eq!(market.engine.in_flight(), rows.min(6));
+        assert_eq!(market.relay(), 6, "{rows}");
+    }
+    // Operations at a rail that is down do not hold hand-offs back.
+    let mut market = Market::open_shop(1);
+    let offer = market.put_product("A-1", 10_000, 5);
+    market.relay();
+    for _ in 0..3 {
+        let (order, _) = market.place(BUYER, &[(offer, 1, 10_000)]);
+        market.relay();
+        accepted(&market.pay_start(BUYER, order));
+    }
+    market.put_product("A-2", 10_000, 5);
+    market.restart();
+    let memory = MemoryBudget { outbox_rows: 1, ..MemoryBudget::DEFAULT };
+    block_on(market.engine.set_memory(memory)).unwrap();
+    assert_eq!(market.relay(), 1);
+}
+
+#[test]
+fn a_webhook_means_the_same_as_an_answer() {
+    let mut market = Market::open_shop(1);
+    let offer = market.put_product("A-1", 10_000, 5);
+    let (order, _) = market.place(BUYER, &[(offer, 1, 10_000)]);
+    accepted(&market.pay_start(BUYER, order));
+    let op = market.rail_call().op;
+    let paid = RailReply::Payment {
+        rail_ref: "pay_1".to_owned(),
+        status: PaymentStatus::Paid,
+        captures: vec![("cap_1".to_owned(), op.amount)],
+    };
+    let event = |market: &Market, rail: &RailId, id: DerivedId| {
+        block_on(market.reader.rail_event(rail, id, &paid, market.now)).map_err(|error| error.code())
+    };
+    let other = RailId::new("other").unwrap();
+    let unknown = DerivedId::derived(op.id.bucket(), &[1; 32]);
+    assert_eq!(event(&market, &other, op.id).err(), Some("op.unknown"));
+    assert_eq!(event(&market, &op.rail, unknown).err(), Some("op.unknown"));
+    for _ in 0..3 {
+        let asks = event(&market, &op.rail, op.id).unwrap();
+        for answer in block_on(market.engine.decide_batch(asks, market.now)) {
+            accepted(answer.outcome().unwrap());
+        }
+        assert_eq!(market.order(order).paid, op.amount.minor);
+    }
+    market.relay();
+    assert_eq!(market.engine.in_flight(), 0);
+    market.check();
 }

@@ -4,11 +4,13 @@
 mod market;
 
 use market::{BUYER, Market, SELLER, accepted, address, krw, refused};
+use souk_crypto::sign::{Ed25519Key, Signer};
 use souk_domain::bookkeeping::{Lane, Minted, Stream};
-use souk_domain::id::{DeviceId, IntentId, OfferId};
-use souk_domain::intent::Body;
+use souk_domain::id::{DerivedId, DeviceId, IntentId, OfferId};
+use souk_domain::intent::{Body, EnrolDevice, ServerAct};
 use souk_domain::order::OrderState;
 use souk_domain::outcome::Outcome;
+use souk_domain::party::{AccountRoles, DeviceKey};
 use souk_domain::rows::Key;
 use souk_domain::time::Span;
 use souk_engine::sign_in::{raise_epoch, revoke};
@@ -250,6 +252,38 @@ fn epochs_and_revocation() {
         panic!("a revoked device")
     };
     assert_eq!(refusal.code, "device.revoked");
+}
+
+/// What a former device of the account minted: good while it was only replaced, refused once it is cut off.
+#[test]
+fn texts_of_a_former_device() {
+    let mut market = Market::open_shop(1);
+    let offer = market.put_product("A-1", 10_000, 5);
+    let texts: Vec<_> = (0..2).map(|_| order(&mut market, offer)).collect();
+    let (account, former) = (market.people[BUYER].account, market.people[BUYER].device);
+    let (device, key) = (DeviceId::from_bytes([88; 16]).unwrap(), Ed25519Key::from_seed([88; 32]));
+    let enrol = EnrolDevice {
+        account,
+        name: String::new(),
+        roles: AccountRoles::default(),
+        device,
+        key: DeviceKey::new(key.public_key()),
+        label: String::new(),
+        replaces: Some(former),
+    };
+    let id = DerivedId::derived(account.bucket(), &[1; 32]).into();
+    accepted(&market.server(Ask::Server { id, act: ServerAct::EnrolDevice(enrol) }));
+    let from_former = |market: &mut Market| market.push(BUYER, Vec::new());
+    assert!(matches!(from_former(&mut market), Answer::Refused(refusal) if refusal.code == "device.revoked"));
+    market.people[BUYER].device = device;
+    market.people[BUYER].key = key;
+    let send = |market: &mut Market, pos: u64, (id, signed): (IntentId, SignedText)| {
+        push(market, BUYER, vec![at(Lane::Order, id, pos, signed)]).remove(0)
+    };
+    assert_eq!(send(&mut market, 1, texts[0].clone()), "accepted");
+    accepted(&market.server(revoke(account, former)));
+    assert_eq!(send(&mut market, 2, texts[1].clone()), "rejected device.revoked");
+    assert_eq!(send(&mut market, 3, texts[0].clone()), "accepted", "what was decided stands");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use souk_domain::outcome::Outcome;
 use souk_domain::party::{AccountRoles, DeviceKey};
 use souk_domain::time::Span;
 use souk_engine::sign_in::{
-    ACCESS_LIFE, CODE_LIFE, CODE_TRIES_MAX, CodeDesk, Registration, epoch_of, revoke,
+    ACCESS_LIFE, CODE_LIFE, CODE_TRIES_MAX, CODES_LIVE_MAX, CodeDesk, Registration, epoch_of, revoke,
 };
 use souk_protocol::auth::{RegisterRequest, TokenResponse, registration_digest};
 use souk_protocol::limits::CODE_PER_HOUR_MAX;
@@ -192,6 +192,23 @@ fn codes_have_limits() {
     assert_eq!(desk.issue(reader, CONTACT, now, 1), Ok(None), "too many in an hour");
     now = now.plus(Span::from_hours(1));
     assert!(desk.issue(reader, CONTACT, now, 1).unwrap().is_some());
+}
+
+#[test]
+fn live_codes_have_a_bound() {
+    let market = Market::new(0);
+    let mut desk = CodeDesk::default();
+    let contact = |number: usize| format!("buyer{number}@example.org");
+    let issue = |desk: &mut CodeDesk, number: usize, now| {
+        desk.issue(&market.reader, &contact(number), now, 1).unwrap().is_some()
+    };
+    for number in 0..CODES_LIVE_MAX {
+        assert!(issue(&mut desk, number, START));
+    }
+    assert!(!issue(&mut desk, CODES_LIVE_MAX, START), "the memory is full");
+    assert!(issue(&mut desk, 0, START), "who has one may have another");
+    let later = START.plus(Span::from_hours(1));
+    assert!(issue(&mut desk, CODES_LIVE_MAX, later), "the old ones are over");
 }
 
 #[test]

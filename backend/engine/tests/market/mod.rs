@@ -134,6 +134,7 @@ pub(crate) struct Market {
     pub(crate) now: Time,
     pub(crate) people: Vec<Person>,
     pub(crate) shop: Option<ShopId>,
+    shift: Option<ShiftId>,
     minted: u64,
     captures: u32,
 }
@@ -188,6 +189,7 @@ impl Market {
             now: START,
             people: Vec::new(),
             shop: None,
+            shift: None,
             minted: 0,
             captures: 0,
         };
@@ -452,10 +454,17 @@ impl Market {
         self.one(Key::parcel(ParcelId::from_bytes(*id.bytes()).unwrap()))
     }
 
+    pub(crate) fn close_shift(&mut self) -> Outcome {
+        let id = self.mint(self.people[COURIER].account.bucket());
+        let shift = self.shift.take().unwrap();
+        self.send(COURIER, id, Body::CloseShift { shift }, &[])
+    }
+
     /// The courier's certificate of the day.
     pub(crate) fn open_shift(&mut self) -> Vec<u8> {
         let id = self.mint(self.people[COURIER].account.bucket());
         accepted(&self.send(COURIER, id, Body::OpenShift { hours: 12 }, &[]));
+        self.shift = ShiftId::from_bytes(*id.bytes()).ok();
         self.one::<Shift>(Key::shift(ShiftId::from_bytes(*id.bytes()).unwrap())).certificate
     }
 
