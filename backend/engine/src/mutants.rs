@@ -7,6 +7,9 @@
 pub struct Mutants {
     /// 1: an id that is known is decided again.
     pub no_dedupe: bool,
+    /// 5: what a former process has left in the log is read before the log is emptied. The store has the same guard,
+    /// so a simulator takes both out.
+    pub no_start_checkpoint: bool,
     /// 11: the stream's last position is written by a second commit, behind the effects.
     pub stream_in_second_commit: bool,
     /// 12: a position beyond the next one is decided as if nothing were missing.
@@ -27,6 +30,7 @@ impl Mutants {
     /// All guards in place.
     pub const NONE: Mutants = Mutants {
         no_dedupe: false,
+        no_start_checkpoint: false,
         stream_in_second_commit: false,
         gap_is_applied: false,
         part_in_second_commit: false,

@@ -13,12 +13,14 @@ use souk_domain::id::IntentId;
 use souk_domain::party::AccountRoles;
 use souk_domain::scope::Scope;
 
+mod look;
 mod tap;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tx;
 pub mod wire;
 
+pub use look::StoredRow;
 pub use tap::Tapped;
 pub use wire::{HttpAnswer, HttpRequest};
 
