@@ -107,6 +107,9 @@ pub struct RegisterRequest {
     /// A device of the same account whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<DeviceId>,
+    /// Asks to be a courier, used when the account is new; `policy.off` where the operator approves couriers himself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_courier: bool,
 }
 
 impl RegisterRequest {

@@ -86,3 +86,10 @@ pub const CHALLENGE_PER_HOUR_MAX: u32 = 10;
 pub const EPOCH_PER_HOUR_MAX: u32 = 6;
 /// Sign-in codes an hour of one contact.
 pub const CODE_PER_HOUR_MAX: u32 = 3;
+
+/// Devices in use of a buyer's account (spec/sync.md 5).
+pub const DEVICES_BUYER_MAX: usize = 5;
+/// Devices in use of a courier's account.
+pub const DEVICES_COURIER_MAX: usize = 2;
+/// Devices in use of an account that has a shop, or is of the operator's staff.
+pub const DEVICES_STAFF_MAX: usize = 10;

@@ -18,6 +18,7 @@ fn request() -> RegisterRequest {
         platform: "linux".into(),
         model: String::new(),
         replaces: None,
+        as_courier: false,
     }
 }
 
