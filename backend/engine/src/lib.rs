@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod batch;
+mod checkouts;
 pub mod engine;
 mod error;
 mod feed;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use souk_crypto::hash::sha256;
-use souk_domain::context::{Actor, Reference};
+use souk_domain::context::{Actor, Reference, Seal};
 use souk_domain::id::{AccountId, DeviceId, ShopId};
 use souk_domain::outcome::Refusal;
 use souk_domain::party::{Account, Device, DeviceState, Shop, ShopRole, Token, TokenKind};
@@ -65,6 +65,11 @@ impl Reader {
     /// The reference data in force.
     pub fn reference(&self) -> &Reference {
         &self.shared.reference
+    }
+
+    /// The platform's keys, for codes that change no row (spec/money.md 2.5).
+    pub fn platform_seal(&self) -> &dyn Seal {
+        &self.shared.keys.seal
     }
 
     /// Counts since the start.

@@ -35,6 +35,7 @@ fn request(market: &Market, key: &Ed25519Key, contact: &str) -> RegisterRequest 
         platform: "linux".to_owned(),
         model: "desk".to_owned(),
         replaces: None,
+        as_courier: false,
     }
 }
 

@@ -123,7 +123,7 @@ pub struct LineProblemView {
 /// `POST /v1/checkouts/{id}/place`: one PlaceOrder text a shop, and the ways of paying.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PlaceRequest {
-    /// Texts of kind PlaceOrder; an address beside them or, without one, that of the checkout.
+    /// Texts of kind PlaceOrder, each with its address beside it.
     pub orders: Vec<SignedText>,
     /// Texts of kind PayStart, decided behind the orders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
