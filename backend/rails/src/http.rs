@@ -16,15 +16,17 @@ pub struct Timeouts {
 
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
+pub enum ClientError {
+    /// TLS could not be set up.
     #[error("TLS could not be set up")]
     Tls(#[from] rustls::Error),
+    /// The client could not be set up.
     #[error("the HTTP client could not be set up")]
     Http(#[from] reqwest::Error),
 }
 
 /// A client for plain HTTP: it trusts no certificate yet, because the only rail so far is the sandbox on loopback.
-pub(crate) fn client(timeouts: Timeouts) -> Result<Client, ClientError> {
+pub fn client(timeouts: Timeouts) -> Result<Client, ClientError> {
     // Built by hand so that ring is the one crypto library and no root store of the machine is read.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-mod http;
+pub mod http;
 pub mod rail;
 pub mod retry;
 pub mod sandbox;

@@ -1,19 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(unreachable_pub, reason = "a program has no outside")]
-
-mod bench;
-mod clock;
-mod failure;
-mod import;
-mod ledger_check;
-mod market;
-mod progress;
-mod qr;
-mod rail;
-mod replay;
-mod seeding;
-mod stop;
-mod store_at;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +6,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::failure::Failure;
+use souk_server::failure::Failure;
+use souk_server::{bench, import, ledger_check, print, qr, rail, replay, serve, store_at};
 
 /// Souk: the trade system that a town, a market or a country can run itself.
 #[derive(Debug, Parser)]
@@ -33,6 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs the backend.
+    Serve(serve::ServeArgs),
     /// Runs the sandbox payment provider: real HTTP, signed webhooks, every fault on request.
     SandboxRail(rail::RailArgs),
     /// Prints figures as JSON.
@@ -92,6 +80,8 @@ enum ReplayCommand {
 enum BenchCommand {
     /// Durable transfers of the store alone.
     Transfers(bench::transfers::TransfersArgs),
+    /// Whole orders over HTTP, four requests each.
+    Orders(bench::orders::OrdersArgs),
     /// Camera frames read.
     Scan(bench::scan::ScanArgs),
 }
@@ -149,11 +139,6 @@ fn failed(failure: &Failure) -> ExitCode {
     ExitCode::FAILURE
 }
 
-#[allow(clippy::print_stdout, reason = "the one place where results are printed")]
-fn print(text: &str) {
-    println!("{text}");
-}
-
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text =
         serde_json::to_string(value).map_err(|error| Failure::new("program.json", error.to_string()))?;
@@ -163,6 +148,8 @@ fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Bench(BenchCommand::Orders(args)) => print_json(&bench::orders::run(args).await?),
         Command::SandboxRail(args) => rail::run(args).await,
         Command::Bench(BenchCommand::Transfers(args)) => print_json(&bench::transfers::run(args).await?),
         Command::Bench(BenchCommand::Scan(args)) => print_json(&bench::scan::run(&args)?),

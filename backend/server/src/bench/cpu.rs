@@ -6,7 +6,7 @@ use crate::failure::Failure;
 const TICKS_PER_S: u64 = 100;
 
 /// CPU time of a process so far, user and system, microseconds. `self` names this process.
-pub fn process_us(pid: &str) -> Result<u64, Failure> {
+pub(super) fn process_us(pid: &str) -> Result<u64, Failure> {
     let path = format!("/proc/{pid}/stat");
     let text = std::fs::read_to_string(&path)
         .map_err(|error| Failure::new("bench.cpu", format!("{path}: {error}")))?;
@@ -21,7 +21,7 @@ pub fn process_us(pid: &str) -> Result<u64, Failure> {
 }
 
 /// CPU time of this thread so far, nanoseconds.
-pub fn thread_ns() -> u64 {
+pub(super) fn thread_ns() -> u64 {
     std::fs::read_to_string("/proc/thread-self/schedstat")
         .ok()
         .and_then(|text| text.split_whitespace().next().and_then(|field| field.parse().ok()))

@@ -99,6 +99,7 @@ pub(super) fn render(
                 platform: join.platform.clone(),
                 model: join.model.clone(),
                 replaces: None,
+                as_courier: join.as_courier,
             };
             post("/v1/devices", json(&body)?, None, TIMEOUT_MS)
         }

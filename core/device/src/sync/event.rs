@@ -119,6 +119,8 @@ pub struct Join {
     pub platform: String,
     /// What the device calls itself.
     pub model: String,
+    /// Asks to be a courier, where couriers may sign themselves up.
+    pub as_courier: bool,
 }
 
 /// What happens.

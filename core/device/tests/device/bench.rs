@@ -101,6 +101,7 @@ impl Bench {
             name: contact.to_owned(),
             platform: "linux".to_owned(),
             model: "test".to_owned(),
+            as_courier: false,
         };
         self.event(Event::Join(join));
         self.settle(server);

@@ -168,6 +168,7 @@ fn no_wipe_while_undecided() {
         name: "Lee".to_owned(),
         platform: "linux".to_owned(),
         model: String::new(),
+        as_courier: false,
     };
     device.event(Event::Join(join));
     device.settle(&mut server);
