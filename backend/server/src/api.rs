@@ -24,6 +24,11 @@ use crate::failure::Failure;
 /// No request takes longer.
 const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(3), overall: Duration::from_secs(20) };
 
+/// Looks for a code that was sent, at most.
+const CODE_LOOKS: usize = 100;
+/// Time between two of them.
+const CODE_LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// A signed-in device of an account.
 pub struct ApiClient {
     http: reqwest::Client,
@@ -74,10 +79,7 @@ impl ApiClient {
         if !code.status().is_success() {
             return Err(Failure::new("api.status", format!("code: {}", code.status())));
         }
-        let sent: Value = answer(http.get(format!("{base}/_sandbox/codes?contact={contact}"))).await?;
-        let code =
-            sent["codes"].as_array().and_then(|codes| codes.last()).and_then(|code| code["code"].as_str());
-        let code = code.ok_or_else(|| Failure::new("api.code", sent.to_string()))?.to_owned();
+        let code = sandbox_code(&http, base, contact).await?;
         let request = RegisterRequest {
             contact: contact.to_owned(),
             code,
@@ -176,6 +178,21 @@ impl ApiClient {
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         answer(self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.access)).await
     }
+}
+
+/// The newest code that a sandbox market has sent to a contact; sending takes a moment.
+async fn sandbox_code(http: &reqwest::Client, base: &str, contact: &str) -> Result<String, Failure> {
+    let mut sent = Value::Null;
+    for _ in 0..CODE_LOOKS {
+        sent = answer(http.get(format!("{base}/_sandbox/codes?contact={contact}"))).await?;
+        let code =
+            sent["codes"].as_array().and_then(|codes| codes.last()).and_then(|code| code["code"].as_str());
+        if let Some(code) = code {
+            return Ok(code.to_owned());
+        }
+        tokio::time::sleep(CODE_LOOK_AGAIN).await;
+    }
+    Err(Failure::new("api.code", sent.to_string()))
 }
 
 /// The JSON of an answer, or the error in it.
