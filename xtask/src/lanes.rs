@@ -98,7 +98,7 @@ pub(crate) const LANES: &[Lane] = &[
     Lane {
         name: "processes",
         what: "real processes: whole trades, kill -9, short form",
-        work: Work::Tests { of: &[package("souk-e2e")], then: &[] },
+        work: Work::Tests { of: &[target("souk-server", "kill"), package("souk-e2e")], then: &[] },
     },
 ];
 
@@ -149,7 +149,8 @@ mod tests {
             ("xtask", "xtask", "unit"),
             ("a-crate-nobody-thought-of", "x", "unit"),
             ("souk-e2e", "architecture", "architecture"),
-            ("souk-e2e", "kill", "processes"),
+            ("souk-server", "kill", "processes"),
+            ("souk-server", "souk_server", "unit"),
             ("souk-e2e", "souk_e2e", "processes"),
             ("souk-http", "souk_http", "http"),
         ] {

@@ -23,8 +23,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     (
         "souk-server",
         &[
-            "http", "engine", "store", "rails", "device", "testkit", "protocol", "domain", "crypto", "codes",
-            "text",
+            "http", "engine", "store", "rails", "device", "testkit", "frames", "protocol", "domain",
+            "crypto", "codes", "text",
         ],
     ),
     ("souk-testkit", &["protocol", "domain", "crypto", "codes", "text"]),
