@@ -26,6 +26,7 @@ pub use wire::{HttpAnswer, HttpRequest};
 
 use crate::clock::{Contact, Estimate, Now, estimate};
 use crate::error::{SoukError, StoreError, StoreResult};
+use crate::facade::Desk;
 use crate::outbox;
 use crate::overlay::{self, Overlay, Seat};
 use crate::store::session::{self, Session};
@@ -124,6 +125,8 @@ pub struct DeviceHost {
     /// Whether rows wait for a known clock.
     has_unsure: bool,
     reference: Option<Reference>,
+    /// Pending acts replayed; none = to be made anew.
+    overlay: Option<Overlay>,
     /// Requests under way: what they were, and when they left.
     flying: BTreeMap<ReqId, (Request, u64)>,
     timers: BTreeSet<(u64, TimerId)>,
@@ -170,6 +173,7 @@ impl DeviceHost {
             contact_kept: None,
             has_unsure: false,
             reference: None,
+            overlay: None,
             flying: BTreeMap::new(),
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -391,21 +395,28 @@ impl DeviceHost {
         }
     }
 
+    /// Whether the server was heard so recently.
+    pub(crate) fn heard_within(&self, ms: u64, now: Now) -> bool {
+        self.contact.is_some_and(|contact| {
+            contact.boot == now.boot && now.mono_ms.saturating_sub(contact.mono_ms) <= ms
+        })
+    }
+
     /// Runs a transaction on `user.db`.
-    fn user_tx<T>(&mut self, work: impl FnOnce(&rusqlite::Connection) -> StoreResult<T>) -> StoreResult<T> {
+    pub(crate) fn user_tx<T>(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Connection) -> StoreResult<T>,
+    ) -> StoreResult<T> {
         let files = self.files.as_mut().ok_or(StoreError::Paused)?;
         let tx = files.user.transaction()?;
         let done = work(&tx)?;
         tx.commit()?;
+        self.overlay = None;
         Ok(done)
     }
 
     pub(crate) fn files(&self) -> StoreResult<&DeviceFiles> {
         self.files.as_ref().ok_or(StoreError::Paused)
-    }
-
-    pub(crate) fn files_config(&self) -> &FilesConfig {
-        &self.config.files
     }
 
     /// Who is signed in.
@@ -450,11 +461,36 @@ impl DeviceHost {
         Ok(account.map(|account| account.roles).unwrap_or_default())
     }
 
-    /// Pending acts on top of the server's rows.
-    pub(crate) fn overlay(&self, now: Now) -> StoreResult<Overlay> {
-        let Some(session) = &self.session else { return Ok(Overlay::default()) };
-        let seat = self.seat(session)?;
-        Overlay::replay(&seat, self.clock(now).at)
+    /// Everything that a read looks at: rows with all pending acts on top.
+    pub(crate) fn desk(&mut self, now: Now) -> StoreResult<Desk<'_>> {
+        let clock = self.clock(now);
+        if self.overlay.is_none() {
+            let made = match &self.session {
+                Some(session) => Overlay::replay(&self.seat(session)?, clock.at)?,
+                None => Overlay::default(),
+            };
+            self.overlay = Some(made);
+        }
+        let roles = self.roles()?;
+        static EMPTY: std::sync::LazyLock<Overlay> = std::sync::LazyLock::new(Overlay::default);
+        Ok(Desk {
+            files: self.files()?,
+            session: self.session.as_ref(),
+            reference: self.reference.as_ref(),
+            overlay: self.overlay.as_ref().unwrap_or(&EMPTY),
+            roles,
+            clock,
+        })
+    }
+
+    /// One more act on top, after its row was written.
+    fn overlay_add(&mut self, id: IntentId, now: Now) -> StoreResult<()> {
+        let Some(mut overlay) = self.overlay.take() else { return Ok(()) };
+        if let (Some(session), Some(row)) = (&self.session, outbox::find(&self.files()?.user, id)?) {
+            overlay.add(&self.seat(session)?, &row, self.clock(now).at)?;
+            self.overlay = Some(overlay);
+        }
+        Ok(())
     }
 
     pub(crate) fn seat<'h>(&'h self, session: &'h Session) -> StoreResult<Seat<'h>> {
@@ -473,6 +509,14 @@ impl DeviceHost {
         let mut bytes = [0; N];
         self.entropy.fill(&mut bytes).map_err(|_| SoukError::new("sign.unavailable"))?;
         Ok(bytes)
+    }
+
+    /// I8: whether the overlay as it was built act by act is the one that a replay from nothing gives. A test and the
+    /// simulator ask for it.
+    pub fn overlay_equals_recompute(&mut self, now: Now) -> Result<bool, SoukError> {
+        let kept = self.desk(now)?.overlay.clone();
+        let Some(session) = &self.session else { return Ok(kept == Overlay::default()) };
+        Ok(kept == Overlay::replay(&self.seat(session)?, self.clock(now).at)?)
     }
 
     /// Checksum and number of a scope's rows: as kept, and as reckoned anew from what is stored.

@@ -1,8 +1,9 @@
 #![doc = include_str!("../README.md")]
-#![expect(dead_code, reason = "some reads wait for the facade")]
 
 pub mod clock;
 pub mod error;
+pub mod facade;
+mod handover;
 pub mod host;
 pub mod limits;
 pub mod outbox;

@@ -3,12 +3,12 @@
 //! Not for: writing. Nothing here touches a row of the server (I7). Always: recomputed from nothing, the overlay is
 //! the same as built act by act (I8); a prediction is as sure as the worst row that it used.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use souk_domain::context::{Actor, Context, Reference};
 use souk_domain::decide::{Step, decide};
 use souk_domain::id::IntentId;
-use souk_domain::intent::Intent;
+use souk_domain::intent::{Body, Intent};
 use souk_domain::outcome::Outcome;
 use souk_domain::party::AccountRoles;
 use souk_domain::rows::{Key, Row, Rows};
@@ -47,8 +47,8 @@ pub(crate) struct Changed {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Overlay {
     changed: BTreeMap<Key, Changed>,
-    /// Acts that gave up or were refused in replay: they are pending all the same.
-    without_effect: BTreeSet<IntentId>,
+    /// Acts whose effect this device cannot know, by what they are about: they are pending all the same.
+    without_effect: BTreeMap<Key, Vec<IntentId>>,
 }
 
 /// Who decides, and with what.
@@ -90,10 +90,7 @@ impl Overlay {
     /// One more act.
     pub(crate) fn add(&mut self, seat: &Seat, row: &OutboxRow, now: Time) -> StoreResult<()> {
         let intent = IntentText::parse(&row.text).and_then(|text| text.intent(row.bin.clone()));
-        let Ok(intent) = intent else {
-            self.without_effect.insert(row.id);
-            return Ok(());
-        };
+        let Ok(intent) = intent else { return Ok(()) };
         // What is decided is replayed at its own time.
         let now = match (&row.state, &row.outcome) {
             (RowState::Decided, Some(Outcome::Accepted { at, .. })) => *at,
@@ -101,7 +98,9 @@ impl Overlay {
         };
         let tried = self.try_out(seat, &intent, now)?;
         if !tried.outcome.as_ref().is_some_and(Outcome::is_accepted) {
-            self.without_effect.insert(row.id);
+            if let Some(key) = subject(&intent.body) {
+                self.without_effect.entry(key).or_default().push(row.id);
+            }
             return Ok(());
         }
         for (key, row_after) in tried.writes {
@@ -127,6 +126,19 @@ impl Overlay {
     /// The row that stands under a key once all pending acts are done, if one of them touches it.
     pub(crate) fn changed(&self, key: &Key) -> Option<&Changed> {
         self.changed.get(key)
+    }
+
+    /// How sure the row under a key is, and which acts wait for it; none = it is as the server has it.
+    pub(crate) fn mark(&self, key: &Key) -> Option<(Confidence, Vec<IntentId>)> {
+        let unknown = self.without_effect.get(key);
+        let changed = self.changed.get(key);
+        let sure = match (changed, unknown) {
+            (None, None) => return None,
+            (_, Some(_)) => Confidence::Unknown,
+            (Some(changed), None) => changed.confidence,
+        };
+        let acts = changed.iter().flat_map(|changed| &changed.by).chain(unknown.into_iter().flatten());
+        Some((sure, acts.copied().collect()))
     }
 
     /// All rows that pending acts touch.
@@ -170,6 +182,31 @@ impl Overlay {
             return Ok(Some((changed.row.clone(), changed.confidence)));
         }
         filler.fill(key)
+    }
+}
+
+/// The row that an act is about, for acts whose effect is not known.
+fn subject(body: &Body) -> Option<Key> {
+    match body {
+        Body::SetOfferState { offer, .. } | Body::SetPrice { offer, .. } => Some(Key::offer(*offer)),
+        Body::SetStock { offer, .. } => Some(Key::stock(*offer)),
+        Body::PayStart { order, .. }
+        | Body::CancelOrder { order }
+        | Body::OpenCase { order, .. }
+        | Body::RefundOrder { order }
+        | Body::Confirm { order }
+        | Body::MakeLabels { order, .. }
+        | Body::Ship { order } => Some(Key::order(*order)),
+        Body::CloseShift { shift } => Some(Key::shift(*shift)),
+        Body::OpenShop(_)
+        | Body::PutProduct(_)
+        | Body::SetCartLine { .. }
+        | Body::PutCheckout { .. }
+        | Body::PlaceOrder(_)
+        | Body::OpenShift { .. }
+        | Body::AppendCustody { .. }
+        | Body::ConfirmHandOver { .. }
+        | Body::Server(_) => None,
     }
 }
 

@@ -128,15 +128,6 @@ impl DeviceFiles {
     }
 }
 
-/// A read-only connection to `cache.db` for searches beside the writer.
-pub(crate) fn open_cache_reader(config: &FilesConfig) -> StoreResult<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(config.dir.join(File::Cache.name()), flags)?;
-    conn.busy_timeout(std::time::Duration::from_millis(5_000))?;
-    conn.pragma_update(None, "query_only", "1")?;
-    Ok(conn)
-}
-
 fn open_file(config: &FilesConfig, file: File) -> StoreResult<Connection> {
     let path = config.dir.join(file.name());
     let flags =

@@ -13,7 +13,6 @@ use crate::clock::Now;
 use crate::error::{SoukError, StoreResult};
 use crate::outbox::enqueue::{self, Draft, Tap};
 use crate::outbox::{Confidence, Predicted, clocked, find, settle};
-use crate::overlay;
 use crate::store::session::RegState;
 use crate::sync::{Event, View};
 
@@ -48,17 +47,16 @@ impl DeviceHost {
             RegState::Active | RegState::SignedOut => {}
             RegState::Revoked => return Err(SoukError::new("device.revoked")),
         }
-        let files = self.files()?;
-        let own_shop = overlay::read::own_shop(&files.user, session.account)?;
+        let session = session.clone();
+        let desk = self.desk(now)?;
+        let own_shop = desk.own_shop()?;
+        let (files, clock) = (desk.files, desk.clock);
         let dev_seq = enqueue::next_dev_seq(&files.user)?;
-        let clock = self.clock(now);
-        let draft = enqueue::draft(tap, session, dev_seq, clock, own_shop, random)?;
+        let draft = enqueue::draft(tap, &session, dev_seq, clock, own_shop, random)?;
         let bytes = draft.canonical.len() + draft.tap.bin.len();
         enqueue::check_budget(&files.user, draft.tap.body.lane(), bytes)?;
         let intent = draft.text.intent(draft.tap.bin.clone())?;
-        let seat = self.seat(session)?;
-        let overlay = overlay::Overlay::replay(&seat, clock.at)?;
-        let predicted = overlay.predict(&seat, &intent, clock.at)?;
+        let predicted = desk.predict(&intent)?;
         if let (Confidence::Sure, Some(outcome)) = (predicted.confidence, &predicted.outcome) {
             refuse(outcome)?;
         }
@@ -77,11 +75,14 @@ impl DeviceHost {
         let needs_signature = draft.tap.body.needs_signature();
         let sig = enqueue::sign(&draft.text, &draft.canonical, needs_signature, self.signer.as_ref())
             .map_err(|error| SoukError::new(error.code()))?;
+        let overlay = self.overlay.take();
         let id = self.user_tx(|tx| {
             let id = enqueue::insert(tx, &draft, &session, sig.as_ref(), Some(&predicted), now)?;
             with(tx, id)?;
             Ok(id)
         })?;
+        self.overlay = overlay;
+        self.overlay_add(id, now)?;
         self.has_unsure |= !draft.is_sure;
         self.outputs.push_back(Output::Views(vec![View::Outbox, View::Scope(draft.home)]));
         self.event(Event::Kick { lane: draft.tap.body.lane(), tapped: true }, now);

@@ -39,6 +39,10 @@ impl DeviceHost {
     }
 
     fn try_run(&mut self, tx: Tx, now: Now) -> StoreResult<TxAnswer> {
+        let is_read = matches!(tx, Tx::Cursors { .. } | Tx::Take { .. });
+        if !is_read {
+            self.overlay = None;
+        }
         match tx {
             Tx::Take { class, rows_max, slow } => {
                 let want = Want { lanes: class.lanes(), rows_max, slow, now_mono: now.mono_ms };
@@ -147,7 +151,10 @@ impl DeviceHost {
             IntentId::from_bytes(form_u(unix_ms, bucket, random))
                 .map_err(|_| StoreError::Form { table: "outbox", what: "id" })
         };
+        // What is on its way looks the same on top of the rows as what waits.
+        let overlay = self.overlay.take();
         let taken = self.user_tx(|tx| take(tx, &session, want, mutants, signer.as_ref(), new_id))?;
+        self.overlay = overlay;
         Ok(TxAnswer::Taken(taken))
     }
 

@@ -254,17 +254,3 @@ fn fact_text(fact: &souk_domain::outcome::Fact) -> String {
         Fact::List(list) => format!("{} lines", list.len()),
     }
 }
-
-/// Streams that have positions, for the tests of order.
-#[cfg(test)]
-pub(crate) fn next_pos(
-    conn: &Connection,
-    bucket: souk_domain::id::Bucket,
-    lane: u8,
-) -> StoreResult<Option<i64>> {
-    meta::one(
-        conn,
-        "SELECT max(next_pos) FROM stream WHERE bucket = ?1 AND lane = ?2",
-        &[&bucket.number(), &lane],
-    )
-}

@@ -48,13 +48,6 @@ pub(crate) fn number(conn: &Connection, key: &'static str) -> StoreResult<u64> {
     Ok(json(conn, key)?.unwrap_or(0))
 }
 
-/// Takes the next number of a series that begins at 1.
-pub(crate) fn next_number(conn: &Connection, key: &'static str) -> StoreResult<u64> {
-    let next = number(conn, key)?.max(1);
-    put_json(conn, key, &(next + 1))?;
-    Ok(next)
-}
-
 /// One value of a query that may have no row.
 pub(crate) fn one<T: FromSql>(conn: &Connection, sql: &str, params: &[&dyn ToSql]) -> StoreResult<Option<T>> {
     Ok(conn.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()?)

@@ -8,7 +8,7 @@ use souk_device::sync::{Event, Join, Notice, ReqId, View};
 use souk_domain::id::{IntentId, OfferId};
 use souk_domain::intent::{Body, PlaceOrder, ShortPolicy, WantedLine};
 use souk_domain::money::Money;
-use souk_domain::time::Span;
+use souk_domain::time::{Span, Time};
 
 use crate::server::{START, Server};
 
@@ -60,13 +60,21 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(seed: u64) -> Bench {
-        let dir = tempfile::tempdir().unwrap();
+        Bench::at(seed, START)
+    }
+
+    /// A device whose clock is that of the server.
+    fn at(seed: u64, wall: Time) -> Bench {
+        // In memory where there is such a place: the tests are about what is written, not about how fast.
+        let shm = std::path::Path::new("/dev/shm");
+        let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.unwrap();
+        let mono_ms = u64::try_from(wall.since(START).millis()).unwrap() + 1_000;
         let mut config = HostConfig::in_dir(dir.path(), "test/1");
         config.live = false;
         let mut bench = Bench {
             dir,
             host: None,
-            now: Now { mono_ms: 1_000, boot: 1, wall: START },
+            now: Now { mono_ms, boot: 1, wall },
             notices: Vec::new(),
             views: Vec::new(),
             wire: Vec::new(),
@@ -88,7 +96,7 @@ impl Bench {
 
     /// A signed-in device whose scopes are fresh.
     pub(crate) fn joined(seed: u64, contact: &str, server: &mut Server) -> Bench {
-        let mut bench = Bench::new(seed);
+        let mut bench = Bench::at(seed, server.now);
         bench.join(contact, server);
         bench.settle(server);
         bench
@@ -159,7 +167,7 @@ impl Bench {
     pub(crate) fn deliver(&mut self, server: &mut Server, fate: Fate) {
         let (req, request) = self.wire.remove(0);
         self.pass(20);
-        server.now = START.plus(Span::from_millis(self.now.mono_ms as i64));
+        server.now = server.now.max(START.plus(Span::from_millis(self.now.mono_ms as i64)));
         let answer = match fate {
             Fate::Good => server.handle(&request),
             Fate::Lost => HttpAnswer::Failed,

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bench;
+mod handover;
 mod outbox;
+mod overlay;
 mod server;
 mod sync;
