@@ -395,6 +395,12 @@ impl DeviceHost {
         }
     }
 
+    /// The access token, for questions that the server alone can answer. Refuses `device.missing`.
+    pub(crate) fn access_token(&self) -> Result<String, SoukError> {
+        let tokens = session::tokens(&self.files()?.user)?;
+        tokens.map(|tokens| tokens.access).ok_or_else(|| SoukError::new("device.missing"))
+    }
+
     /// Whether the server was heard so recently.
     pub(crate) fn heard_within(&self, ms: u64, now: Now) -> bool {
         self.contact.is_some_and(|contact| {

@@ -8,6 +8,7 @@ pub mod host;
 pub mod limits;
 pub mod outbox;
 mod overlay;
+pub mod runtime;
 pub mod scan;
 pub mod search;
 pub mod store;

@@ -48,9 +48,9 @@ impl DeviceHost {
     }
 
     /// What the screen shows of these private things: the server's rows with pending acts on top; none = nothing.
-    pub fn shown(&self, things: &[(EntityKind, Key)], now: Now) -> Result<Vec<Option<Row>>, SoukError> {
-        let overlay = self.overlay(now)?;
-        let user = &self.files()?.user;
+    pub fn shown(&mut self, things: &[(EntityKind, Key)], now: Now) -> Result<Vec<Option<Row>>, SoukError> {
+        let desk = self.desk(now)?;
+        let (overlay, user) = (desk.overlay, &desk.files.user);
         let one = |(kind, key): &(EntityKind, Key)| match overlay.changed(key) {
             Some(changed) => Ok(changed.row.clone()),
             // The last 16 bytes of a key are the thing's id in its scope.
