@@ -66,7 +66,8 @@ pub async fn run(args: DemoArgs) -> Result<Option<Summary>, Failure> {
     let plan = start::plan(&args)?;
     start::seed(&folder, &plan).await?;
     let program = std::env::current_exe()?;
-    let (rail, backend) = processes::market(&program, &folder, &args.listen, &["--rate-factor", "50"]).await?;
+    let (rail, backend) =
+        processes::market(&program, &folder, &args.listen, &["--rate-factor", "50"]).await?;
     report::banner(&backend.url, &folder, &plan);
     let (told, report) = Report::new(args.trades);
     let (stopping, stopped) = watch::channel(false);

@@ -3,10 +3,12 @@
 pub mod api;
 pub mod bench;
 pub mod clock;
+pub mod demo;
 pub mod failure;
 pub mod import;
 pub mod ledger_check;
 pub mod market;
+pub mod people;
 pub mod processes;
 pub mod progress;
 pub mod qr;

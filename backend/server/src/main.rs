@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use souk_server::failure::Failure;
-use souk_server::{bench, import, ledger_check, print, qr, rail, replay, serve, store_at};
+use souk_server::{bench, demo, import, ledger_check, print, qr, rail, replay, serve, store_at};
 
 /// Souk: the trade system that a town, a market or a country can run itself.
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// A whole market on this machine: backend, rail, and lively buyers, sellers and couriers.
+    Demo(demo::DemoArgs),
     /// Runs the backend.
     Serve(serve::ServeArgs),
     /// Runs the sandbox payment provider: real HTTP, signed webhooks, every fault on request.
@@ -148,6 +150,10 @@ fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Demo(args) => match demo::run(args).await? {
+            Some(summary) => print_json(&summary),
+            None => Ok(()),
+        },
         Command::Serve(args) => serve::run(args).await,
         Command::Bench(BenchCommand::Orders(args)) => print_json(&bench::orders::run(args).await?),
         Command::SandboxRail(args) => rail::run(args).await,

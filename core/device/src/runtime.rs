@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 mod clock;
 mod live;
 mod net;
+mod online;
 mod owner;
 
 pub use clock::{Clock, SystemClock};

@@ -4,14 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use souk_domain::id::OrderId;
+use souk_domain::id::Waybill;
 use tokio::sync::{mpsc, oneshot};
 
 /// A courier at a door with a parcel.
 #[derive(Debug)]
 pub(super) struct Ring {
-    /// The order, as the stop names it.
-    pub(super) order: OrderId,
     /// Picture of the label.
     pub(super) label_png: Vec<u8>,
     /// Where the picture of the hand-over code goes.
@@ -20,21 +18,21 @@ pub(super) struct Ring {
     pub(super) ack_png: oneshot::Receiver<Vec<u8>>,
 }
 
-/// Who opens for which order.
+/// Who opens for which parcel.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
-    open: Mutex<BTreeMap<OrderId, mpsc::UnboundedSender<Ring>>>,
+    open: Mutex<BTreeMap<Waybill, mpsc::UnboundedSender<Ring>>>,
 }
 
 impl Doors {
-    /// From now on this bell rings for the order.
-    pub(super) fn watch(&self, order: OrderId, bell: mpsc::UnboundedSender<Ring>) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(order, bell);
+    /// From now on this bell rings for the parcel.
+    pub(super) fn watch(&self, parcel: Waybill, bell: mpsc::UnboundedSender<Ring>) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(parcel, bell);
     }
 
     /// Rings; false if nobody opens.
-    pub(super) fn ring(&self, ring: Ring) -> bool {
-        let bell = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&ring.order).cloned();
+    pub(super) fn ring(&self, parcel: Waybill, ring: Ring) -> bool {
+        let bell = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&parcel).cloned();
         bell.is_some_and(|bell| bell.send(ring).is_ok())
     }
 }

@@ -57,8 +57,10 @@ pub(super) fn plan(args: &DemoArgs) -> Result<Plan, Failure> {
     let mut currency = Currency::KRW;
     if let Some(path) = &args.data {
         currency = Currency::USD;
-        let mut sheets: Vec<ProductPlan> = import::icecat(path)?.plans.into_iter().map(|(_, plan)| plan).collect();
-        words = ["toner", "notebook", "cable", "lcd", "usb", "printer", "keyboard"].map(str::to_owned).to_vec();
+        let mut sheets: Vec<ProductPlan> =
+            import::icecat(path)?.plans.into_iter().map(|(_, plan)| plan).collect();
+        words =
+            ["toner", "notebook", "cable", "lcd", "usb", "printer", "keyboard"].map(str::to_owned).to_vec();
         for plan in &mut plans {
             plan.products.clear();
             plan.shipping = Money::new(500, currency);

@@ -14,6 +14,7 @@ use super::desk::Marked;
 use super::requests::OrdersRequest;
 use super::views::{
     ActionView, ChangedView, OrderDetail, OrderLineRow, OrderRow, OrdersPage, ParcelRow, PendingMark,
+    SplitView,
 };
 use super::{Desk, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use crate::error::{SoukError, StoreResult};
@@ -125,6 +126,7 @@ impl Desk<'_> {
             held: money(order.held()),
             released: money(order.released),
             refunded: money(order.refunded),
+            split: split_of(&order),
             pay_by: order.pay_by,
             ship_by: order.ship_by,
             release_at,
@@ -203,4 +205,17 @@ pub(super) fn parcel_row(parcel: &Parcel, pending: Option<PendingMark>) -> Parce
         steps: parcel.scans.iter().map(|scan| (word(scan.kind), scan.at)).collect(),
         pending,
     }
+}
+
+/// Shipping goes to the courier that the shop named, fees are what was taken of each line, the rest is the seller's.
+fn split_of(order: &Order) -> SplitView {
+    let money = |minor| Money::new(minor, order.currency);
+    let courier: i64 = match order.fees.courier {
+        Some(_) => {
+            order.lines.iter().filter(|line| line.kind == LineKind::Shipping).map(|line| line.released).sum()
+        }
+        None => 0,
+    };
+    let fees: i64 = order.lines.iter().map(|line| line.commission + line.commission_tax).sum();
+    SplitView { seller: money(order.released - courier - fees), courier: money(courier), fees: money(fees) }
 }

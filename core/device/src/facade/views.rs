@@ -358,6 +358,17 @@ pub struct ActionView {
     pub why: Option<String>,
 }
 
+/// How a released sum was split.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SplitView {
+    /// To the seller.
+    pub seller: Money,
+    /// To the courier.
+    pub courier: Money,
+    /// To the platform, tax on its fees included.
+    pub fees: Money,
+}
+
 /// An order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OrderDetail {
@@ -383,6 +394,8 @@ pub struct OrderDetail {
     pub released: Money,
     /// Gone back.
     pub refunded: Money,
+    /// How the released sum was split; as the viewer may see it: for a buyer all of it is the seller's.
+    pub split: SplitView,
     /// When it ends unpaid.
     pub pay_by: Time,
     /// When it must be shipped.
