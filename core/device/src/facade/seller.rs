@@ -168,6 +168,7 @@ impl DeviceHost {
             Some(shop) => vec![shop.name, format!("{} {}", shop.city, shop.country)],
             None => Vec::new(),
         };
+        let id_text = order.id.to_string().to_uppercase();
         let mut labels = Vec::new();
         for id in &order.parcels {
             let Some((parcel, _)) = desk.parcel(*id)? else { continue };
@@ -177,7 +178,11 @@ impl DeviceHost {
                 label: parcel.label,
                 number: souk_codes::waybill::text(parcel.waybill.number()),
                 from: from.clone(),
-                to: Vec::new(),
+                // The address is the courier's to see; the parcel carries the order's number.
+                to: vec![
+                    format!("ORDER {}", &id_text[id_text.len() - 8..]),
+                    "ADDRESS: SEE STOP LIST".to_owned(),
+                ],
             });
         }
         if labels.is_empty() { Err(SoukError::new("label.unknown")) } else { Ok(labels) }
