@@ -9,6 +9,7 @@ pub mod import;
 pub mod ledger_check;
 pub mod market;
 pub mod people;
+pub mod person;
 pub mod processes;
 pub mod progress;
 pub mod qr;

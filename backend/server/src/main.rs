@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use souk_server::failure::Failure;
-use souk_server::{bench, demo, import, ledger_check, print, qr, rail, replay, serve, store_at};
+use souk_server::{bench, demo, import, ledger_check, person, print, qr, rail, replay, serve, store_at};
 
 /// Souk: the trade system that a town, a market or a country can run itself.
 #[derive(Debug, Parser)]
@@ -21,6 +21,12 @@ struct Cli {
 enum Command {
     /// A whole market on this machine: backend, rail, and lively buyers, sellers and couriers.
     Demo(demo::DemoArgs),
+    /// A buyer's terminal over a real device core.
+    Buyer(person::BuyerArgs),
+    /// A seller's terminal over a real device core.
+    Seller(person::SellerArgs),
+    /// A courier's terminal over a real device core.
+    Courier(person::CourierArgs),
     /// Runs the backend.
     Serve(serve::ServeArgs),
     /// Runs the sandbox payment provider: real HTTP, signed webhooks, every fault on request.
@@ -154,6 +160,9 @@ async fn run(command: Command) -> Result<(), Failure> {
             Some(summary) => print_json(&summary),
             None => Ok(()),
         },
+        Command::Buyer(args) => print_json(&person::buyer(args).await?),
+        Command::Seller(args) => print_json(&person::seller(args).await?),
+        Command::Courier(args) => print_json(&person::courier(args).await?),
         Command::Serve(args) => serve::run(args).await,
         Command::Bench(BenchCommand::Orders(args)) => print_json(&bench::orders::run(args).await?),
         Command::SandboxRail(args) => rail::run(args).await,
