@@ -91,7 +91,8 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let stop = |field: String, error: &serde_json::Error| {
         let refusal = Refusal::new("request.form").with("at", offset(body, error.line(), error.column()));
-        let named = if field == "." { refusal } else { refusal.with("field", field) };
+        // `.` = the whole body, `?` = a member whose name was not read to its end.
+        let named = if matches!(field.as_str(), "." | "?") { refusal } else { refusal.with("field", field) };
         ApiError::from(named)
     };
     let value =

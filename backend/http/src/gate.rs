@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::Router;
 use axum::body::Body as HttpBody;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request};
 use axum::response::{IntoResponse, Response};
@@ -64,6 +65,9 @@ const NOW_HEADER: HeaderName = HeaderName::from_static("souk-now");
 /// … and the generation of its data.
 const GENERATION_HEADER: HeaderName = HeaderName::from_static("souk-gen");
 
+/// What stands in the place of a path's parameters; nothing can be read where the path is no text once unpacked.
+type PathParams = Result<RawPathParams, RawPathParamsRejection>;
+
 /// Routes of one path, with their places in the table.
 type OfPath = Vec<(Counter, &'static Route)>;
 
@@ -76,7 +80,7 @@ pub fn router(app: App) -> Router {
     let mut router = Router::new();
     for (path, routes) in paths {
         let routes: &'static [(Counter, &'static Route)] = Vec::leak(routes);
-        let handle = move |State(app): State<App>, params: RawPathParams, request: Request| {
+        let handle = move |State(app): State<App>, params: PathParams, request: Request| {
             enter(app, routes, params, request)
         };
         router = router.route(path, any(handle));
@@ -96,11 +100,11 @@ async fn unknown(State(app): State<App>) -> Response {
 async fn enter(
     app: App,
     routes: &'static [(Counter, &'static Route)],
-    params: RawPathParams,
+    params: PathParams,
     request: Request,
 ) -> Response {
     let (now, started) = (app.now(), std::time::Instant::now());
-    let params = params.iter().map(|(_, value)| value.to_owned()).collect();
+    let params = params.iter().flatten().map(|(_, value)| value.to_owned()).collect();
     let found = find(routes, &request);
     let counter = found.as_ref().ok().map(|(counter, _)| *counter);
     let answer = match found {

@@ -33,6 +33,9 @@ const END_BEFORE: Span = Span::from_secs(5);
 /// Events that a slow reader may be behind; its hints wait and are merged meanwhile.
 const EVENTS_MAX: usize = 8;
 
+/// Keeps a stream open through proxies, and says nothing.
+const COMMENT: &str = ":\n\n";
+
 /// Streams that are open, one a device.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
@@ -110,9 +113,12 @@ struct Stream {
 impl Stream {
     async fn run(mut self, mut ended: oneshot::Receiver<()>, mut stopping: watch::Receiver<bool>) {
         let start = Instant::now();
-        let mut comment = interval_at(start, Duration::from_secs(LIVE_COMMENT_EVERY_S));
+        let every = Duration::from_secs(LIVE_COMMENT_EVERY_S);
+        let mut comment = interval_at(start + every, every);
         let mut check = interval_at(start + CHECK_EVERY, CHECK_EVERY);
         let until = start + self.life();
+        // One at once: the device sees that the stream is open.
+        self.send(COMMENT.to_owned());
         loop {
             tokio::select! {
                 _ = &mut ended => break,
@@ -121,8 +127,7 @@ impl Stream {
                 () = self.events.closed() => break,
                 hint = self.hints.recv() => if !self.note(hint) { break },
                 () = sleep_until(self.next_hint), if !self.pending.is_empty() => self.tell().await,
-                // The first one comes at once: the device sees that the stream is open.
-                _ = comment.tick() => self.send(":\n\n".to_owned()),
+                _ = comment.tick() => self.send(COMMENT.to_owned()),
                 _ = check.tick() => if !self.is_good().await { break },
             }
         }

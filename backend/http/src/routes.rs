@@ -111,6 +111,7 @@ pub(crate) static ROUTES: &[Route] = &[
             "auth.contact",
             "auth.signature",
             "device.known",
+            "device.revoked",
             "device.too_many",
             "policy.off",
         ],
@@ -141,6 +142,7 @@ pub(crate) static ROUTES: &[Route] = &[
         rate: Rate::per_hour(EPOCH_PER_HOUR_MAX),
         summary: "Raises the device's epoch above what both sides know",
         answer: "EpochResponse",
+        codes: &["device.epoch"],
         ..ROUTE
     },
     Route {
@@ -278,7 +280,7 @@ pub(crate) static ROUTES: &[Route] = &[
         body: Body::Raw(WEBHOOK_BODY_BYTES_MAX),
         rate: EVENTS,
         summary: "Takes the signed events of a payment rail in",
-        codes: &["webhook.signature"],
+        codes: &["request.form", "route.unknown", "webhook.signature"],
         ..ROUTE
     },
     Route {
@@ -295,6 +297,7 @@ pub(crate) static ROUTES: &[Route] = &[
         rate: LOOKS,
         summary: "Whether requests should be sent here",
         answer: "Health",
+        codes: &["server.busy"],
         ..ROUTE
     },
     Route {
@@ -318,7 +321,7 @@ pub(crate) static ROUTES: &[Route] = &[
         query: &[Param { name: "contact", what: "the contact; needed" }],
         summary: "Sign-in codes that a sandbox would have sent; not there in real life",
         answer: "SandboxCodes",
-        codes: &["auth.contact"],
+        codes: &["auth.contact", "route.unknown"],
         ..ROUTE
     },
 ];

@@ -1,7 +1,15 @@
 //! The API in one process: the real router, engine, SQLite store and sandbox rail.
 
 mod bed;
+mod limits;
+mod live;
+mod pay;
+mod rights;
+mod schema;
+mod server;
+mod sign_in;
 mod trade;
+mod web;
 
 use bed::Bed;
 use serde_json::json;

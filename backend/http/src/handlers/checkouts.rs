@@ -6,7 +6,8 @@
 use souk_domain::id::{IntentId, form_u};
 use souk_domain::intent::Body;
 use souk_domain::outcome::Refusal;
-use souk_domain::party::CheckoutLine;
+use souk_domain::party::{Checkout, CheckoutLine};
+use souk_domain::rows::Key;
 use souk_domain::time::Time;
 use souk_engine::Ask;
 use souk_engine::reader::Caller;
@@ -83,9 +84,14 @@ fn decided(state: &PushState) -> Result<(), ApiError> {
 
 /// Places the orders, then begins their payments. Each text has its own outcome.
 pub(crate) async fn checkout_place(call: Call, caller: Caller) -> Answered {
-    let _: IntentId = call.id(0, "checkout.unknown")?;
+    let checkout: IntentId = call.id(0, "checkout.unknown")?;
     let request: PlaceRequest = call.json()?;
     request.check()?;
+    let checkout: Option<Checkout> =
+        call.app.reader().row(Key::checkout(caller.account.id, checkout)).await?;
+    if checkout.is_none() {
+        return Err(ApiError::new("checkout.unknown"));
+    }
     let mut touch = Vec::new();
     let orders = decide_each(&call, &caller, request.orders, &mut touch).await?;
     let pay = decide_each(&call, &caller, request.pay, &mut touch).await?;

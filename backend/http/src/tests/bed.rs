@@ -19,14 +19,15 @@ use souk_domain::party::DeviceKey;
 use souk_domain::time::{Span, Time};
 use souk_engine::handle::EngineHandle;
 use souk_engine::{Engine, EngineConfig, Mutants};
-use souk_protocol::auth::registration_digest;
+use souk_protocol::auth::{canonical_contact, registration_digest};
 use souk_protocol::intent::{IntentText, Mint, life};
 use souk_protocol::sync::{Sig, SignedText};
 use souk_rails::rail::Rail;
 use souk_store::sqlite::{SqliteConfig, SqliteStore};
 use tower::ServiceExt;
 
-use crate::{App, AppConfig, SandboxMailbox, Settings, router};
+use super::schema;
+use crate::{App, AppConfig, Clock, SandboxMailbox, Settings, router};
 
 /// 2026-11-22T12:00Z.
 pub(super) const START: Time = Time::from_secs(1_795_348_800);
@@ -34,6 +35,7 @@ pub(super) const START: Time = Time::from_secs(1_795_348_800);
 pub(super) struct Bed {
     pub(super) app: App,
     pub(super) router: Router,
+    pub(super) mailbox: Arc<SandboxMailbox>,
     clock: Arc<AtomicI64>,
     _dir: tempfile::TempDir,
 }
@@ -72,6 +74,23 @@ impl Bed {
     }
 
     pub(super) async fn with(rails: BTreeMap<String, Arc<dyn Rail>>, settings: Settings) -> Bed {
+        let micros = Arc::new(AtomicI64::new(START.micros()));
+        let read = micros.clone();
+        let clock: Clock = Arc::new(move || Time::from_micros(read.load(Ordering::SeqCst)));
+        Bed { clock: micros, ..Bed::at(clock, rails, settings, true).await }
+    }
+
+    /// As in real life: codes are sent, and nobody else sees them.
+    pub(super) async fn without_mailbox() -> Bed {
+        Bed::at(Arc::new(|| START), BTreeMap::new(), Settings::default(), false).await
+    }
+
+    pub(super) async fn at(
+        clock: Clock,
+        rails: BTreeMap<String, Arc<dyn Rail>>,
+        settings: Settings,
+        is_sandbox: bool,
+    ) -> Bed {
         let dir = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(SqliteConfig::new(dir.path().join("souk.db"))).unwrap();
         let reference = Reference {
@@ -83,23 +102,20 @@ impl Bed {
         };
         let config = EngineConfig { reference, seed: [9; 32], mutants: Mutants::NONE };
         let engine = Engine::open(Arc::new(store), config).await.unwrap();
-        let micros = Arc::new(AtomicI64::new(START.micros()));
-        let read = micros.clone();
-        let clock: crate::Clock = Arc::new(move || Time::from_micros(read.load(Ordering::SeqCst)));
         let mailbox = Arc::new(SandboxMailbox::default());
         let app = App::new(AppConfig {
             engine: EngineHandle::start(engine, clock.clone()).unwrap(),
             clock,
             sender: mailbox.clone(),
-            mailbox: Some(mailbox),
+            mailbox: is_sandbox.then_some(mailbox.clone()),
             rails,
             settings,
         });
-        Bed { router: router(app.clone()), app, clock: micros, _dir: dir }
+        Bed { router: router(app.clone()), app, mailbox, clock: Arc::default(), _dir: dir }
     }
 
     pub(super) fn now(&self) -> Time {
-        Time::from_micros(self.clock.load(Ordering::SeqCst))
+        self.app.now()
     }
 
     pub(super) fn wait(&self, span: Span) {
@@ -111,10 +127,14 @@ impl Bed {
     }
 
     pub(super) async fn ask(&self, request: Request<Body>) -> Reply {
+        let route = schema::route_of(request.method().as_str(), request.uri().path());
         let response = self.raw(request).await;
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap().to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or_default();
+        if let Some(route) = route {
+            schema::check_answer(route, parts.status.as_u16(), &json);
+        }
         Reply { status: parts.status.as_u16(), headers: parts.headers, bytes, json }
     }
 
@@ -124,7 +144,11 @@ impl Bed {
 
     pub(super) async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> Reply {
         let request = request(method, path, token).header("content-type", "application/json");
-        self.ask(request.body(Body::from(body.to_string())).unwrap()).await
+        let reply = self.ask(request.body(Body::from(body.to_string())).unwrap()).await;
+        if let Some(route) = schema::route_of(method, path).filter(|_| reply.status < 300) {
+            schema::check_request(route, body);
+        }
+        reply
     }
 
     pub(super) async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Reply {
@@ -135,15 +159,8 @@ impl Bed {
     pub(super) async fn code(&self, contact: &str) -> String {
         let reply = self.post("/v1/auth/code", None, &json!({ "contact": contact })).await;
         assert_eq!(reply.said(), "204");
-        loop {
-            // Codes are sent beside the answer.
-            let path = format!("/_sandbox/codes?contact={}", contact.replace('@', "%40"));
-            let reply = self.get(&path, None).await;
-            match reply.json["codes"][0]["code"].as_str() {
-                Some(code) => return code.to_owned(),
-                None => tokio::task::yield_now().await,
-            }
-        }
+        let contact = canonical_contact(contact).unwrap();
+        self.mailbox.codes(&contact)[0].code.clone()
     }
 
     /// The registration that a device sends.
