@@ -196,7 +196,7 @@ mod tests {
             .collect();
         expect![[r#"
             Facts({"at": Int(0)}) }
-            Facts({"at": Int(0), "field": Text("?")}) }
+            Facts({"at": Int(0)}) }
             Facts({"at": Int(1)}) }
             1 lines
             Facts({"at": Int(53), "field": Text("lines[0].q")}) }

@@ -12,7 +12,7 @@ use souk_domain::time::Span;
 use souk_protocol::sync::SignedText;
 
 use super::bed::{Bed, Person, request};
-use super::trade::{Stall, accepted, address, address_view, pay_start, place_order};
+use super::trade::{accepted, address, address_view, pay_start, place_order};
 
 impl Bed {
     pub(super) async fn intent(
