@@ -15,8 +15,6 @@ use souk_domain::scope::Scope;
 
 mod look;
 mod tap;
-#[cfg(test)]
-pub(crate) mod tests;
 mod tx;
 pub mod wire;
 

@@ -20,8 +20,6 @@ use souk_protocol::sync::Put;
 
 mod fill;
 pub(crate) mod read;
-#[cfg(test)]
-mod tests;
 
 use crate::error::{StoreError, StoreResult};
 use crate::outbox::{self, Confidence, OutboxRow, Predicted, RowState};

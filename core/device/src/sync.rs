@@ -53,7 +53,7 @@ enum TimerFor {
 }
 
 /// The machine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
     config: MachineConfig,
     link: Link,

@@ -172,6 +172,8 @@ pub fn fault(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> Fault {
     let after_ms = retry_after_s.map_or(BUSY_MS, |seconds| seconds.saturating_mul(1_000));
     match (status, code.as_str()) {
         (400, "request.form" | "") | (415, _) => Fault::Broken,
+        // A wrong code or signature at sign-in is answered by 401 too, and is no matter of tokens.
+        (401, code) if code.starts_with("auth.") => Fault::Refused { code: code.to_owned() },
         (401, _) => Fault::Token,
         (403, "device.revoked") => Fault::Revoked,
         (404, _) => Fault::NotFound,
@@ -194,5 +196,72 @@ pub(super) fn server_now(answer: &Answer) -> Option<Time> {
         Answer::Push(answer) => Some(answer.now),
         Answer::Pull(answer) => Some(answer.now),
         Answer::Fault(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use souk_domain::outcome::Refusal;
+
+    use super::*;
+
+    /// The table of codes of spec/sync.md 5.
+    #[test]
+    fn statuses_and_codes() {
+        let body = |code: &'static str| serde_json::to_vec(&ErrorBody::of(&Refusal::new(code), "r")).unwrap();
+        let mut out = String::new();
+        for (status, code) in [
+            (400, "request.form"),
+            (400, "auth.code"),
+            (401, "auth.code"),
+            (401, "token.expired"),
+            (403, "device.revoked"),
+            (403, "auth.forbidden"),
+            (404, "scope.unknown"),
+            (409, "device.epoch"),
+            (409, "device.known"),
+            (413, "request.too_large"),
+            (415, "request.encoding"),
+            (422, "intent.conflict"),
+            (426, "app.too_old"),
+            (429, "server.slow"),
+            (500, "server.error"),
+            (503, "server.busy"),
+        ] {
+            out += &format!("{status} {code}: {:?}\n", fault(status, None, &body(code)));
+        }
+        out += &format!("503 in 7 s: {:?}\n", fault(503, Some(7), b"<html>"));
+        out += &format!("400 of a proxy: {:?}\n", fault(400, None, b"<html>"));
+        expect![[r#"
+            400 request.form: Broken
+            400 auth.code: Refused { code: "auth.code" }
+            401 auth.code: Refused { code: "auth.code" }
+            401 token.expired: Token
+            403 device.revoked: Revoked
+            403 auth.forbidden: Refused { code: "auth.forbidden" }
+            404 scope.unknown: NotFound
+            409 device.epoch: Epoch
+            409 device.known: Refused { code: "device.known" }
+            413 request.too_large: TooLarge
+            415 request.encoding: Broken
+            422 intent.conflict: Refused { code: "intent.conflict" }
+            426 app.too_old: TooOld
+            429 server.slow: Slow { after_ms: 5000 }
+            500 server.error: Failed
+            503 server.busy: Slow { after_ms: 5000 }
+            503 in 7 s: Slow { after_ms: 7000 }
+            400 of a proxy: Broken
+        "#]]
+        .assert_eq(&out);
+    }
+
+    #[test]
+    fn answers_that_cannot_be_read_count_as_failed() {
+        let request = Request::Epoch { have: 1 };
+        for body in [&b""[..], b"{}", b"null", b"[1", &[0xff; 40]] {
+            let answer = HttpAnswer::Said { status: 200, retry_after_s: None, body: body.to_vec() };
+            assert_eq!(read(&request, answer), Answer::Fault(Fault::Failed));
+        }
     }
 }

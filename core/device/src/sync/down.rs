@@ -17,7 +17,7 @@ use super::event::{Answer, Effect, Fault, Notice, Phase, ReqId, Request, Ticket,
 use super::{Machine, Step, TimerFor, TimerId};
 use crate::limits::{
     BROKEN_WAIT_MS, DOWN_TX_WAIT_MS, FRESH_ENOUGH_MS, MISMATCH_WAIT_MS, POLL_ACCOUNT_MS,
-    POLL_ACCOUNT_NO_LIVE_MS, POLL_OTHER_MS, SPREAD_MS, TAP_EVERY_MS,
+    POLL_ACCOUNT_NO_LIVE_MS, POLL_OTHER_MS, RETRY_MAX_MS, SPREAD_MS, TAP_EVERY_MS,
 };
 use crate::store::apply::Verdict;
 
@@ -54,6 +54,16 @@ pub(super) struct DownRegion {
 }
 
 impl DownRegion {
+    #[cfg(test)]
+    pub(super) fn in_state(state: Down) -> DownRegion {
+        DownRegion { state, ..DownRegion::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn fresh_since(&mut self, mono_ms: u64) {
+        self.fresh_mono = Some(mono_ms);
+    }
+
     pub(super) fn is_quiet(&self) -> bool {
         match self.state {
             Down::Off | Down::Fresh { .. } => true,
@@ -408,7 +418,9 @@ impl Machine {
                     self.down_failed(scope, step);
                 }
                 // A guest that is asked for a token gets the scope after signing in.
-                Fault::Token | Fault::Revoked | Fault::TooOld => self.down_failed(scope, step),
+                Fault::Token | Fault::Revoked | Fault::TooOld => {
+                    self.down_wait(scope, RETRY_MAX_MS, step);
+                }
                 Fault::Slow { after_ms } => {
                     let after_ms = given(*after_ms, &mut step.chance);
                     self.down_wait(scope, after_ms, step);

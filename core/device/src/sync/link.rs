@@ -459,6 +459,8 @@ impl Machine {
             (Link::Joining { .. }, TxAnswer::Facts(facts)) => {
                 self.token_unproven = false;
                 self.link_by_rows(*facts);
+                // What a guest was refused may be asked for now.
+                self.down_all_due(step);
                 step.emit(Effect::Notice(Notice::Joined));
                 step.emit(Effect::Views(vec![View::Status, View::Outbox]));
             }
