@@ -98,7 +98,8 @@ pub(super) fn render(
                 name: join.name.clone(),
                 platform: join.platform.clone(),
                 model: join.model.clone(),
-                replaces: None,
+                // The same account takes the place of its former device; what that one signed stays good.
+                replaces: session::session(&files.user)?.map(|former| former.device),
                 as_courier: join.as_courier,
             };
             post("/v1/devices", json(&body)?, None, TIMEOUT_MS)
