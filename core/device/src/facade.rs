@@ -1,6 +1,6 @@
 //! The facade: what every shell calls, by role. `*Request` in, `*View` out, one flat error.
 //!
-//! The calls are methods of [`DeviceHost`](crate::host::DeviceHost), one file a role; [`Device`] puts threads,
+//! The calls are methods of [`DeviceHost`](crate::host::DeviceHost), one file a role; [`Device`](crate::runtime::Device) puts threads,
 //! sockets and timers round it and offers the same calls without waiting for a network. Always: a call that changes
 //! something is one local transaction, then it returns.
 

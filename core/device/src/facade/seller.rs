@@ -1,4 +1,4 @@
-//! The seller's calls (spec/desktop.md 4). The balance is asked of the server: [`Device`](super::Device).
+//! The seller's calls (spec/desktop.md 4). The balance is asked of the server: [`Device`](crate::runtime::Device).
 
 use souk_domain::catalogue::put_product::{CheckedProduct, ProductFacts};
 use souk_domain::catalogue::{Offer, OfferState, QuantityRule, TaxRule};

@@ -24,10 +24,13 @@ use crate::testing::Mutants;
 /// Longest sleep between two looks at the clock, milliseconds: a phone's sleep may have moved it.
 const SLEEP_MS_MAX: u64 = 60_000;
 
+/// A call that the thread runs.
+pub(super) type Work = Box<dyn FnOnce(&mut DeviceHost, Now) + Send>;
+
 /// What the thread is told.
 pub(super) enum Command {
     /// Runs a call.
-    Run(Box<dyn FnOnce(&mut DeviceHost, Now) + Send>),
+    Run(Work),
     /// Signs in.
     Join(Join, oneshot::Sender<Result<(), SoukError>>),
     /// Sends and fetches now; answered when nothing is under way any more.
