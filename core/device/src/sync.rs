@@ -16,6 +16,7 @@ mod down;
 mod event;
 mod link;
 mod live;
+mod pull;
 #[cfg(test)]
 mod tests;
 mod up;
@@ -59,7 +60,7 @@ pub struct Machine {
     link: Link,
     up: [UpRegion; 2],
     down: BTreeMap<Scope, DownRegion>,
-    pull: Option<down::Pull>,
+    pull: Option<pull::Pull>,
     live: LiveRegion,
     phase: Phase,
     /// What the files say about this device.

@@ -14,9 +14,10 @@ use souk_protocol::sync::{
     VoidItem, VoidMark,
 };
 
-use super::down::{Down, Pull};
+use super::down::Down;
 use super::link::{JoinStep, Origin, RenewStep};
 use super::live::Live;
+use super::pull::Pull;
 use super::up::{EpochStep, Flight, Up};
 use super::*;
 use crate::outbox::send::Taken;
