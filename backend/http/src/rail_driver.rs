@@ -92,15 +92,9 @@ async fn decide(app: &App, act: &Ask) -> bool {
     false
 }
 
-/// The acts that an event at a rail means, once its operation is found.
-pub(crate) fn of_event(
-    op: RailOp,
-    payment: souk_domain::order::Payment,
-    state: RailState,
-    app: &App,
-) -> Vec<Ask> {
-    let call = RailCall { op, payment, ask: RailAsk::Fetch };
-    acts(&call, &fetched(Ok(state)), app.now(), jitter())
+/// What a rail told, in the engine's words.
+pub(crate) fn told(state: RailState) -> RailReply {
+    fetched(Ok(state))
 }
 
 /// Any 64 bits, for the jitter of waits; without randomness all waits are at their bounds.

@@ -48,7 +48,7 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: impl Future<Output
     loop {
         let place = tokio::select! {
             () = &mut shutdown => break,
-            place = places.clone().acquire_owned() => place.map_err(io::Error::other)?,
+            place = places.clone().acquire_owned() => place,
         };
         let accepted = tokio::select! {
             () = &mut shutdown => break,

@@ -60,7 +60,8 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     crate::print(&serde_json::json!({"listening": listener.local_addr()?.to_string()}).to_string());
     let driver = tokio::spawn(rail_driver::run(app.clone()));
     let served = souk_http::serve(app, listener, stop::asked()).await;
-    driver.abort();
+    // The driver stops with the API; calls to the rail that are under way end first.
+    driver.await.map_err(|error| Failure::new("rail.driver", error.to_string()))?;
     handle.stop().await?;
     Ok(served?)
 }

@@ -6,15 +6,14 @@
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use souk_domain::id::DerivedId;
-use souk_domain::order::{Payment, RailOp};
-use souk_domain::rows::Key;
+use souk_domain::order::RailId;
 use souk_engine::Ask;
-use souk_rails::rail::{RailEvent, RailState};
+use souk_rails::rail::RailEvent;
 use souk_rails::webhook::WebhookError;
 
 use crate::call::Call;
 use crate::error::ApiError;
-use crate::rail_driver::of_event;
+use crate::rail_driver::told;
 use crate::route::Answered;
 
 /// Takes the events of a rail in.
@@ -31,24 +30,16 @@ pub(crate) async fn event_take(call: Call) -> Answered {
 }
 
 async fn acts(call: &Call, event: RailEvent) -> Result<Vec<Ask>, ApiError> {
-    let id = event.state.op_id().and_then(|id| DerivedId::from_bytes(*id.bytes()).ok());
-    let reader = call.app.reader();
-    let op: Option<RailOp> = match id {
-        Some(id) => reader.row(Key::rail_op(id)).await?,
-        None => None,
-    };
-    let Some(op) = op.filter(|op| op.rail.name() == call.param(0)) else {
+    let op = event.state.op_id().and_then(|id| DerivedId::from_bytes(*id.bytes()).ok());
+    let (Some(op), Some(rail)) = (op, RailId::new(call.param(0))) else { return Ok(Vec::new()) };
+    match call.app.reader().rail_event(&rail, op, &told(event.state), call.now).await {
         // Somebody else's, or of a store that was set back: there is nothing that it could move.
-        tracing::warn!(rail = call.param(0), event = event.event_id, "an event names no operation of ours");
-        return Ok(Vec::new());
-    };
-    let payment: Option<Payment> = reader.row(Key::payment(op.payment)).await?;
-    let payment = payment.ok_or_else(|| ApiError::internal("an operation names no payment"))?;
-    let state = match event.state {
-        state @ (RailState::Payment(_) | RailState::Refund(_)) => state,
-        RailState::NotFound => return Ok(Vec::new()),
-    };
-    Ok(of_event(op, payment, state, &call.app))
+        Err(error) if error.code() == "op.unknown" => {
+            tracing::warn!(rail = rail.name(), event = event.event_id, "an event names no operation of ours");
+            Ok(Vec::new())
+        }
+        acts => Ok(acts?),
+    }
 }
 
 fn refuse(error: WebhookError) -> ApiError {

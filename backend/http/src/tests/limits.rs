@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use axum::body::Body as HttpBody;
 use serde_json::{Value, json};
 use souk_domain::time::Span;
-use souk_protocol::limits::{PUSH_BYTES_HARD_MAX, PUSH_BYTES_MAX, PUSH_ITEMS_MAX};
+use souk_protocol::limits::{PUSH_BYTES_HARD_MAX, PUSH_BYTES_MAX, PUSH_ITEMS_MAX, TOKEN_PER_HOUR_MAX};
 
 use super::bed::{Bed, Person, request};
 use super::rights::with_body;
 use crate::Settings;
 use crate::gate::{HEADER_BYTES_MAX, PACK_ABOVE_BYTES, URI_BYTES_MAX};
-use crate::route::{Body, Rate};
+use crate::route::{Body, Rate, Who};
 use crate::routes::ROUTES;
 
 /// Blanks, which JSON ignores: so many that the body has so many bytes.
@@ -141,6 +141,50 @@ async fn a_device_is_counted_before_the_store_is_read() {
         assert_eq!(push_said(&bed, &person).await.0, "401 token.expired");
     }
     assert_eq!(push_said(&bed, &person).await.0, "429 server.slow");
+}
+
+/// Every route lets so many requests of one device (of one address) through, and no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rates_of_every_route() {
+    let bed = strict().await;
+    for (n, route) in ROUTES.iter().enumerate() {
+        let path = route.path.replace("{id}", "x").replace("{kind}", "x").replace("{rail}", "x");
+        if matches!(route.who, Who::Local(_)) {
+            continue;
+        }
+        // Each route from an address of its own, so that nothing else counts.
+        let peer = crate::Peer(format!("203.0.113.{n}:1").parse().unwrap());
+        let person = if route.who.is_signed_in() {
+            Some(bed.sign_up(&format!("rate{n}@example.com")).await)
+        } else {
+            None
+        };
+        let token = person.as_ref().and_then(Person::token);
+        for at in 0..=route.rate.most {
+            let mut ask = request(route.method.name(), &path, token).body(HttpBody::empty()).unwrap();
+            ask.extensions_mut().insert(peer);
+            let reply = bed.raw(ask).await;
+            assert_eq!(reply.status() == 429, at == route.rate.most, "{path} {at}: {}", reply.status());
+        }
+        bed.wait(Span::from_hours(2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn renewals_of_a_device_are_counted() {
+    let bed = strict().await;
+    let person = bed.sign_up("a@example.com").await;
+    let mut refresh = person.refresh.clone();
+    for _ in 0..TOKEN_PER_HOUR_MAX {
+        let reply = bed.post("/v1/auth/token", None, &json!({ "refresh": refresh })).await;
+        assert_eq!(reply.said(), "200");
+        refresh = reply.json["refresh"].as_str().unwrap().to_owned();
+    }
+    let reply = bed.post("/v1/auth/token", None, &json!({ "refresh": refresh })).await;
+    assert_eq!((reply.said().as_str(), reply.header("retry-after").as_str()), ("429 server.slow", "120"));
+    bed.wait(Span::from_minutes(2));
+    let reply = bed.post("/v1/auth/token", None, &json!({ "refresh": refresh })).await;
+    assert_eq!(reply.said(), "200", "the token was not used up by being too fast");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

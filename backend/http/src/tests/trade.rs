@@ -78,7 +78,11 @@ impl Bed {
     }
 
     pub(super) async fn stall(&self) -> Stall {
-        let seller = self.sign_up("seller@example.com").await;
+        self.stall_of("seller@example.com").await
+    }
+
+    pub(super) async fn stall_of(&self, contact: &str) -> Stall {
+        let seller = self.sign_up(contact).await;
         let (mut seller, shop) = self.open_shop(seller).await;
         let offer = self.put_product(&mut seller, shop, "A-1", 5).await;
         Stall { seller, shop, offer }
@@ -164,4 +168,35 @@ async fn push_and_pull_by_raw_json() {
     behind["epoch"] = json!(0);
     let reply = bed.post("/v1/sync/push", buyer.token(), &behind).await;
     assert_eq!((reply.said().as_str(), &reply.json["error"]["epoch"]), ("409 device.epoch", &json!(1)));
+}
+
+/// Twenty buyers, five in stock: at once, and one after another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_there_is_not_sold() {
+    let bed = Bed::new().await;
+    for at_once in [true, false] {
+        let sku = format!("{at_once}");
+        let mut stall = bed.stall_of(&format!("seller-{at_once}@example.com")).await;
+        stall.offer = bed.put_product(&mut stall.seller, stall.shop, &sku, 5).await;
+        let mut buyers = Vec::new();
+        for n in 0..20 {
+            buyers.push(bed.sign_up(&format!("{at_once}{n}@example.com")).await);
+        }
+        let tries = buyers.iter_mut().map(async |buyer: &mut Person| {
+            let id = buyer.mint(stall.shop.bucket(), bed.now());
+            bed.act(buyer, id, &place_order(&stall, 1), &address()).await
+        });
+        let outcomes = if at_once {
+            futures::future::join_all(tries).await
+        } else {
+            let mut outcomes = Vec::new();
+            for tried in tries {
+                outcomes.push(tried.await);
+            }
+            outcomes
+        };
+        let sold = outcomes.iter().filter(|outcome| outcome["is"] == json!("accepted")).count();
+        let short = outcomes.iter().filter(|outcome| outcome["code"] == json!("stock.short")).count();
+        assert_eq!((sold, short), (5, 15), "{at_once}");
+    }
 }
