@@ -277,6 +277,17 @@ impl Disk {
         self.lock().host(host).names().map(str::to_owned).collect()
     }
 
+    /// The first bytes of a file as the page cache shows them; fewer if it is shorter or not there.
+    pub fn head(&self, host: HostId, file: &str, bytes: usize) -> Vec<u8> {
+        let mut state = self.lock();
+        let host = state.host(host);
+        let Some(data) = host.find(file).and_then(|id| host.file(id).ok()) else { return Vec::new() };
+        let mut head = vec![0; bytes];
+        let count = data.read(0, &mut head);
+        head.truncate(count);
+        head
+    }
+
     /// Has every change of this file reached the medium? True for a file that is not there.
     pub fn is_synced(&self, host: HostId, file: &str) -> bool {
         let mut state = self.lock();

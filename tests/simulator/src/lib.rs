@@ -5,6 +5,7 @@ pub mod clock;
 pub mod disk;
 pub mod faults;
 pub mod net;
+pub mod product;
 pub mod queue;
 pub mod regressions;
 pub mod report;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::clock::{HostClock, SimTime};
 use crate::disk::{DiskCounters, HostId, Image};
-use crate::faults::{Profile, spans};
+use crate::faults::{PROFILES, Profile, spans};
 use crate::net::{Message, NetCounters, Payload};
 use crate::sim::{Event, HostState, Sim};
 use crate::vfs;
@@ -107,6 +107,19 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
 }
 
+/// Runs a world for a while without faults and taps: to make the files that seeds begin with.
+pub(crate) fn calm<W: World + 'static>(world: W, sim: &mut Sim, span_ms: u64) -> Result<W, Violation> {
+    let profile = PROFILES[0];
+    let mut events = 0;
+    sim.is_calm = true;
+    sim.net.heal();
+    let mut run = Run { sim, world, profile, events: &mut events, images: BTreeMap::new() };
+    run.begin()?;
+    let end = run.sim.now.plus_ms(span_ms);
+    run.work_until(end)?;
+    Ok(run.world)
+}
+
 /// How a host goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Crash {
@@ -114,15 +127,15 @@ enum Crash {
     PowerLoss,
 }
 
-struct Run<'a> {
+struct Run<'a, W> {
     sim: &'a mut Sim,
-    world: Box<dyn World>,
+    world: W,
     profile: Profile,
     events: &'a mut u64,
     images: BTreeMap<HostId, Image>,
 }
 
-impl Run<'_> {
+impl<W: World> Run<'_, W> {
     fn whole(&mut self) -> Checked {
         self.begin()?;
         let end = SimTime::default().plus_ms(self.profile.workload_minutes * 60_000);

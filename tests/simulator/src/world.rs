@@ -159,6 +159,48 @@ pub trait World {
     fn check_end(&mut self, sim: &mut Sim) -> Checked;
 }
 
+impl<W: World + ?Sized> World for Box<W> {
+    fn hosts(&self) -> Vec<HostSpec> {
+        (**self).hosts()
+    }
+    fn faults(&self) -> &[FaultKind] {
+        (**self).faults()
+    }
+    fn start(&mut self, host: HostId, sim: &mut Sim) -> Result<Started, Violation> {
+        (**self).start(host, sim)
+    }
+    fn stop(&mut self, host: HostId) {
+        (**self).stop(host);
+    }
+    fn on_request(&mut self, to: ReplyTo, request: Request, sim: &mut Sim) -> Checked {
+        (**self).on_request(to, request, sim)
+    }
+    fn on_reply(&mut self, device: HostId, request: u64, reply: Reply, sim: &mut Sim) -> Checked {
+        (**self).on_reply(device, request, reply, sim)
+    }
+    fn on_hint(&mut self, device: HostId, line: &[u8], sim: &mut Sim) -> Checked {
+        (**self).on_hint(device, line, sim)
+    }
+    fn on_timer(&mut self, host: HostId, timer: u64, sim: &mut Sim) -> Checked {
+        (**self).on_timer(host, timer, sim)
+    }
+    fn on_tap(&mut self, device: HostId, sim: &mut Sim) -> Checked {
+        (**self).on_tap(device, sim)
+    }
+    fn on_host_event(&mut self, host: HostId, event: HostEvent, sim: &mut Sim) -> Checked {
+        (**self).on_host_event(host, event, sim)
+    }
+    fn at_rest(&mut self, sim: &mut Sim) -> Result<(), String> {
+        (**self).at_rest(sim)
+    }
+    fn check_step(&mut self, sim: &mut Sim) -> Checked {
+        (**self).check_step(sim)
+    }
+    fn check_end(&mut self, sim: &mut Sim) -> Checked {
+        (**self).check_end(sim)
+    }
+}
+
 /// A wrong line that can be switched on, and what is known about its being found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MutantSpec {

@@ -1,14 +1,15 @@
 //! The systems that can be simulated, by name.
 
+use crate::product::Product;
 use crate::toy::Toy;
 use crate::world::Scenario;
 
 /// The one that runs when none is named.
-pub const DEFAULT: &str = "toy";
+pub const DEFAULT: &str = "product";
 
 /// All of them.
-pub fn all() -> [&'static dyn Scenario; 1] {
-    [&Toy]
+pub fn all() -> [&'static dyn Scenario; 2] {
+    [&Product, &Toy]
 }
 
 /// The one of a name.

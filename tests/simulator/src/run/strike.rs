@@ -4,9 +4,9 @@ use super::Run;
 use crate::disk::{Fault, HostId};
 use crate::faults::{FaultKind, spans};
 use crate::sim::Event;
-use crate::world::{Checked, HostEvent, Role};
+use crate::world::{Checked, HostEvent, Role, World};
 
-impl Run<'_> {
+impl<W: World> Run<'_, W> {
     /// Draws a fault that the world can meet and makes it happen. One whose host is down just now is let go.
     pub(super) fn strike(&mut self) -> Checked {
         let supported = self.world.faults().to_vec();
