@@ -83,7 +83,9 @@ impl StoreError {
                 Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
                     "store.in_use"
                 }
-                _ => "store.io",
+                Some(_) => "store.io",
+                // A value of another type than its column, or a text that is none.
+                None => "store.damaged",
             },
             StoreError::Io(_) => "store.io",
             StoreError::Paused => "core.paused",

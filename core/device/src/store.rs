@@ -152,11 +152,24 @@ fn open_file(config: &FilesConfig, file: File) -> StoreResult<Connection> {
     Ok(conn)
 }
 
-/// Opens `cache.db`; none = it belongs to another `user.db`.
+/// Opens `cache.db`; none = it belongs to another `user.db`, or rows that every start needs cannot be read (a bit has
+/// flipped inside a value, where SQLite sees nothing).
 fn open_cache(config: &FilesConfig, install: &[u8]) -> StoreResult<Option<Connection>> {
     let cache = open_file(config, File::Cache)?;
     let is_ours = meta::bytes(&cache, INSTALL)?.is_none_or(|found| found == install);
-    Ok(is_ours.then_some(cache))
+    if !is_ours {
+        return Ok(None);
+    }
+    let needed = || {
+        cache::reference(&cache)?;
+        scope::names(&cache)?;
+        meta::number(&cache, START)
+    };
+    match needed() {
+        Ok(_) => Ok(Some(cache)),
+        Err(StoreError::Form { .. } | StoreError::Row(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Throws `cache.db` away and opens an empty one.

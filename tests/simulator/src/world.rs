@@ -98,6 +98,8 @@ pub enum HostEvent {
     Resume,
     /// The wall clock was set.
     ClockSet,
+    /// A bit of a public file has flipped; the host is down and will be started.
+    Rotted,
     /// An image of the disk was taken; what the oracle knows now is what a restore goes back to.
     BackedUp,
     /// The disk was set back to the last image; the host is down and will be started.

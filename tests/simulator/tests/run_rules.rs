@@ -172,7 +172,9 @@ impl World for Noting {
                 let reading = sim.clock(host);
                 assert_eq!(reading.mono_ms, reading.mono_ms.min(sim.now().0 / 1000));
             }
-            HostEvent::Restored { .. } => assert!(!self.is_up(host), "set back under a running program"),
+            HostEvent::Restored { .. } | HostEvent::Rotted => {
+                assert!(!self.is_up(host), "files were changed under a running program");
+            }
             HostEvent::BackedUp | HostEvent::LyingSync => {}
         }
         self.note(match event {
@@ -183,6 +185,7 @@ impl World for Noting {
             HostEvent::Restored { announced: true } => "restored, announced",
             HostEvent::Restored { announced: false } => "restored",
             HostEvent::LyingSync => "lying_sync",
+            HostEvent::Rotted => "rotted",
         });
         Ok(())
     }

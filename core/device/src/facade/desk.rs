@@ -48,6 +48,17 @@ impl Desk<'_> {
         read::own_shop(&self.files.user, session.account)
     }
 
+    /// Whether an order that stands here is one of the own shop's.
+    pub(crate) fn is_sold_here(&self, order: OrderId) -> StoreResult<bool> {
+        let key = Key::order(order);
+        let row = match self.overlay.changed(&key) {
+            Some(changed) => changed.row.clone(),
+            None => read::row(&self.files.user, EntityKind::Order, order.bytes())?,
+        };
+        let account = self.session.map(|session| session.account);
+        Ok(matches!(row, Some(Row::Order(order)) if Some(order.buyer) != account))
+    }
+
     /// The own shop. Refuses `role.none`.
     pub(crate) fn my_shop(&self) -> Result<ShopId, SoukError> {
         self.own_shop()?.ok_or_else(|| SoukError::new("role.none"))

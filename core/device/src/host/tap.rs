@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use souk_domain::id::IntentId;
+use souk_domain::intent::Body;
 use souk_domain::outcome::{Facts, Outcome, Refusal};
 use souk_protocol::outcome::OutcomeView;
 
@@ -49,7 +50,11 @@ impl DeviceHost {
         }
         let session = session.clone();
         let desk = self.desk(now)?;
-        let own_shop = desk.own_shop()?;
+        // A buyer's act shows in the account's scope, also for somebody who has a shop.
+        let own_shop = match &tap.body {
+            Body::CancelOrder { order } if !desk.is_sold_here(*order)? => None,
+            _ => desk.own_shop()?,
+        };
         let (files, clock) = (desk.files, desk.clock);
         let dev_seq = enqueue::next_dev_seq(&files.user)?;
         let draft = enqueue::draft(tap, &session, dev_seq, clock, own_shop, random)?;

@@ -64,7 +64,7 @@ const BUDGET: &str =
     "SELECT count(*), coalesce(sum(length(text) + length(bin)), 0), coalesce(sum(lane = ?1), 0)
     FROM outbox WHERE state < 3";
 
-/// The scope that will show what a body does.
+/// The scope that will show what a body does; `own_shop` = the shop that acts, if it is one's own.
 pub(crate) fn home_of(body: &Body, session: &Session, own_shop: Option<souk_domain::id::ShopId>) -> Scope {
     let seller = || own_shop.map_or(Scope::Account(session.account), Scope::Seller);
     match body {
@@ -72,6 +72,7 @@ pub(crate) fn home_of(body: &Body, session: &Session, own_shop: Option<souk_doma
         | Body::SetOfferState { .. }
         | Body::SetPrice { .. }
         | Body::SetStock { .. }
+        | Body::CancelOrder { .. }
         | Body::RefundOrder { .. }
         | Body::MakeLabels { .. }
         | Body::Ship { .. } => seller(),
@@ -83,7 +84,6 @@ pub(crate) fn home_of(body: &Body, session: &Session, own_shop: Option<souk_doma
         | Body::PutCheckout { .. }
         | Body::PlaceOrder(_)
         | Body::PayStart { .. }
-        | Body::CancelOrder { .. }
         | Body::OpenCase { .. }
         | Body::Confirm { .. }
         | Body::ConfirmHandOver { .. }

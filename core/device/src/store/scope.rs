@@ -76,15 +76,16 @@ pub(crate) fn follow(conn: &Connection, scope: &Scope) -> StoreResult<bool> {
 
 /// All scopes that are followed, `acct` first.
 pub(crate) fn followed(files: &DeviceFiles) -> StoreResult<Vec<Scope>> {
-    let mut scopes = Vec::new();
-    for conn in [&files.user, &files.cache] {
-        let mut statement = conn.prepare_cached(NAMES)?;
-        let names = statement.query_map([], |row| row.get::<_, String>(0))?;
-        for name in names {
-            scopes.push(name?.parse().map_err(|_| StoreError::Form { table: "scope", what: "scope" })?);
-        }
-    }
+    let mut scopes = names(&files.user)?;
+    scopes.extend(names(&files.cache)?);
     Ok(scopes)
+}
+
+/// The scopes whose rows stand in one file.
+pub(crate) fn names(conn: &Connection) -> StoreResult<Vec<Scope>> {
+    let mut statement = conn.prepare_cached(NAMES)?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    names.map(|name| name?.parse().map_err(|_| StoreError::Form { table: "scope", what: "scope" })).collect()
 }
 
 /// From null under a new mark; stored rows stay readable until the new ones stand.

@@ -16,7 +16,7 @@ use souk_simulator::world::{MutantSpec, Scenario};
 use souk_simulator::worlds;
 
 /// Seeds that run when none are named: those of the always lane.
-const SEEDS_DEFAULT: Range<u64> = 0..600;
+const SEEDS_DEFAULT: Range<u64> = 0..200;
 
 /// Progress is shown on a terminal after this many seeds.
 const PROGRESS_EVERY: u64 = 50;

@@ -207,7 +207,8 @@ impl Server {
         let Some(outcome) = self.act(ask, record, sim)? else { return Ok(Err(Stop::Busy)) };
         sim.count("epochs");
         let (generation, now) = (self.reader.generation(), self.now(sim));
-        let answer = sign_in::epoch_of(&outcome).map(|epoch| json(200, &EpochResponse { epoch, generation, now }));
+        let answer =
+            sign_in::epoch_of(&outcome).map(|epoch| json(200, &EpochResponse { epoch, generation, now }));
         Ok(answer.map_err(Stop::from))
     }
 

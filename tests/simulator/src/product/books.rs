@@ -137,7 +137,8 @@ fn sequence(reader: &Reader, bucket: Bucket, device: DeviceId, rows: &[IntentRow
     match of_lane.iter().find(|(_, (decided, counted))| decided != counted) {
         None => Ok(()),
         Some((lane, (decided, counted))) => {
-            let text = format!("SEQ {device}, bucket {bucket}, lane {lane}: {decided} acts, {counted} counted");
+            let text =
+                format!("SEQ {device}, bucket {bucket}, lane {lane}: {decided} acts, {counted} counted");
             Err(Violation::new("syn08", text).into())
         }
     }

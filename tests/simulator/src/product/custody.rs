@@ -9,8 +9,8 @@ use souk_codes::proof::{
 use souk_crypto::hash::h8;
 use souk_crypto::sign::{SignError, Signer};
 use souk_domain::id::AccountId;
-use souk_domain::parcel::{ParcelState, Stop};
 use souk_domain::parcel::proof::{CustodyBin, digest_of, event_id, evidence_hash, party_of};
+use souk_domain::parcel::{ParcelState, Stop};
 use souk_domain::time::Time;
 
 use super::market::HOME;

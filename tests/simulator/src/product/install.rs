@@ -7,16 +7,17 @@ use souk_device::outbox::Tap;
 use souk_device::sync::Event;
 use souk_domain::catalogue::put_product::{CheckedProduct, ProductFacts};
 use souk_domain::catalogue::{Offer, QuantityRule, TaxRule};
-use souk_domain::id::{AccountId, ShopId};
+use souk_domain::id::{AccountId, OfferId, ShopId};
 use souk_domain::intent::{Body, OpenShop, PutProduct};
 use souk_domain::money::{Currency, Ppm};
 use souk_domain::num::Rounding;
 use souk_domain::party::Shipping;
+use souk_domain::rows::Key;
+use souk_domain::scope::{EntityKind, Scope};
 use souk_domain::stock::Stock;
 
-use super::market::{
-    FREE_FROM, PRICE, PRICE_STEP, PRODUCTS, Part, SEATS, SHIPPING, STOCK_AT_FIRST, money,
-};
+use super::block_on;
+use super::market::{FREE_FROM, PRICE, PRICE_STEP, PRODUCTS, Part, SEATS, SHIPPING, STOCK_AT_FIRST, money};
 use super::record::{Count, Stream};
 use super::truth::Truth;
 use super::world::{Person, ProductWorld};
@@ -45,6 +46,9 @@ pub(super) struct Template {
     pub(super) streams: BTreeMap<Stream, Count>,
 }
 
+/// What the making of the files has come to.
+pub(super) type Installed = (Vec<Person>, ShopId, Vec<(Offer, Stock)>);
+
 static TEMPLATE: OnceLock<Result<Template, Violation>> = OnceLock::new();
 
 /// The template, made by the first run that asks.
@@ -67,6 +71,51 @@ fn make() -> Result<Template, Violation> {
 const STEP_MS: u64 = 10_000;
 
 impl ProductWorld {
+    /// Names of the shop, its offers and people, once the files are made; all programs have ended then.
+    pub(super) fn installed(&mut self, sim: &mut Sim) -> Result<Installed, String> {
+        for seat in SEATS {
+            let phone = self.phone(seat.host).ok_or_else(|| format!("{} is down", seat.name))?;
+            let session = phone.core.session().ok_or_else(|| format!("{} has not signed in", seat.name))?;
+            let (account, host) = (session.account, seat.host);
+            let (part, name) = (seat.part, seat.name);
+            self.people.push(Person { host, part, name, account });
+        }
+        let shop = self.shop.ok_or("no shop")?;
+        let phone = self.phone(SEATS[0].host).ok_or("no seller")?;
+        let rows =
+            phone.core.rows_of(&Scope::Seller(shop), EntityKind::Offer).map_err(|error| error.to_string())?;
+        let offers: Vec<OfferId> = rows
+            .iter()
+            .filter_map(|row| match row {
+                souk_domain::rows::Row::Offer(offer) => Some(offer.id),
+                _ => None,
+            })
+            .collect();
+        let server = self.server.as_ref().ok_or("no server")?;
+        let mut sold = Vec::new();
+        for offer in offers {
+            let row: Option<Offer> =
+                block_on(server.reader.row(Key::offer(offer))).map_err(|error| error.to_string())?;
+            let stock: Option<Stock> =
+                block_on(server.reader.row(Key::stock(offer))).map_err(|error| error.to_string())?;
+            sold.push((row.ok_or("no offer")?, stock.ok_or("no stock")?));
+        }
+        if sold.len() != super::market::PRODUCTS as usize {
+            return Err(format!("{} offers", sold.len()));
+        }
+        for seat in SEATS {
+            let phone = self.phone(seat.host).ok_or("down")?;
+            let seen = phone.core.stored_rows(&Scope::Catalogue).map_err(|error| error.to_string())?;
+            if seen.len() <= sold.len() || phone.core.undecided() != Ok(0) {
+                return Err(format!("{} has {} public rows", seat.name, seen.len()));
+            }
+            phone.pause(sim);
+        }
+        self.phones.clear();
+        self.server = None;
+        Ok((self.people.clone(), shop, sold))
+    }
+
     /// The next step of somebody's way into the market: sign-up, then for the seller shop and products.
     pub(super) fn install_step(&mut self, host: HostId, sim: &mut Sim) -> Checked {
         sim.timer_after(host, STEP_MS, STEP);

@@ -38,7 +38,14 @@ pub(super) struct Streams(BTreeMap<HostId, Stream>);
 
 impl Streams {
     /// Opens a device's stream; a former one ends.
-    pub(super) fn open(&mut self, device: HostId, request: u64, token: String, until: Time, scopes: Vec<Scope>) {
+    pub(super) fn open(
+        &mut self,
+        device: HostId,
+        request: u64,
+        token: String,
+        until: Time,
+        scopes: Vec<Scope>,
+    ) {
         self.0.insert(device, Stream { request, token, until, scopes, next_line: 1 });
     }
 

@@ -6,17 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use souk_crypto::hash::digest;
-use souk_domain::bookkeeping::{Timer, TimerKind};
 use souk_domain::catalogue::OfferState;
 use souk_domain::id::{AccountId, AnyIntentId, DerivedId, OfferId, OrderId, ParcelId, PaymentId};
-use souk_domain::intent::{Body, Fact, PlaceOrder, RailFact, ShortPolicy};
+use souk_domain::intent::{Body, PlaceOrder, ShortPolicy};
 use souk_domain::ledger::AccountCode;
 use souk_domain::order::{OrderState, PaymentState, ShipmentState};
 use souk_domain::parcel::Level;
 use souk_domain::time::Time;
 
-use super::market::{COMMISSION_BP, COMMISSION_TAX_PPM, FREE_FROM, POLICIES, SHIPPING};
+use super::market::{FREE_FROM, POLICIES, SHIPPING};
+
+mod money;
 
 /// What an act comes to: the number that its outcome names, if it names one, or the code of its refusal.
 pub(super) type Verdict = Result<Option<i64>, &'static str>;
@@ -97,12 +97,6 @@ pub(super) struct Oracle {
     refunds: BTreeMap<DerivedId, (OrderId, i64, bool)>,
     /// Balances that no order shows: cash at the rail, courier, commission, tax.
     sums: BTreeMap<AccountCode, i64>,
-}
-
-fn half_even(numerator: i64, denominator: i64) -> i64 {
-    let (whole, rest) = (numerator / denominator, numerator % denominator);
-    let up = 2 * rest > denominator || (2 * rest == denominator && whole % 2 == 1);
-    whole + i64::from(up)
 }
 
 impl Order {
@@ -214,7 +208,7 @@ impl Oracle {
         let goods: i64 = lines.iter().map(|line| line.2).sum();
         let shipping = if goods >= FREE_FROM { 0 } else { SHIPPING };
         let total = goods + shipping;
-        if !max.is_some_and(|max| total <= max) && (has_risen || max.is_some()) {
+        if max.is_none_or(|max| total > max) && (has_risen || max.is_some()) {
             return Err("price.changed");
         }
         for (offer, units, _) in &lines {
@@ -261,7 +255,8 @@ impl Oracle {
         if former.is_some_and(|former| self.payments[&former].state == PaymentState::Pending) {
             return Err("pay.in_progress");
         }
-        let fresh = Payment { order, state: PaymentState::Pending, captures: BTreeSet::new(), parts: Vec::new() };
+        let fresh =
+            Payment { order, state: PaymentState::Pending, captures: BTreeSet::new(), parts: Vec::new() };
         self.payments.insert(payment, fresh);
         let order = self.order(order)?;
         order.payment = Some(payment);
@@ -283,35 +278,6 @@ impl Oracle {
         }
     }
 
-    /// Holds are freed, parts that had arrived go back.
-    fn end_unpaid(&mut self, id: AnyIntentId, at: OrderId) -> Result<(), &'static str> {
-        for (offer, units, _) in self.order(at)?.lines.clone() {
-            self.offer(offer)?.reserved -= units;
-        }
-        let waiting: Vec<PaymentId> =
-            self.payments.iter().filter(|(_, row)| row.order == at).map(|(payment, _)| *payment).collect();
-        for payment in waiting {
-            let Some(row) = self.payments.get_mut(&payment) else { continue };
-            if !row.parts.is_empty() {
-                row.state = PaymentState::Returned;
-            }
-            for part in std::mem::take(&mut row.parts) {
-                self.send_back(id, at, part)?;
-            }
-        }
-        let order = self.order(at)?;
-        (order.state, order.unapplied) = (OrderState::Cancelled, 0);
-        Ok(())
-    }
-
-    /// A refund is named by the act and by its number among the order's refunds.
-    fn send_back(&mut self, id: AnyIntentId, order: OrderId, amount: i64) -> Result<(), &'static str> {
-        let number = self.refunds.values().filter(|(of, ..)| *of == order).count() as u16;
-        let hash = digest("souk/refund/v1/", &[id.bytes(), &number.to_be_bytes()]);
-        self.refunds.insert(DerivedId::derived(order.bucket(), &hash), (order, amount, false));
-        Ok(())
-    }
-
     fn open_case(&mut self, id: AnyIntentId, who: AccountId, at: OrderId, now: Time) -> Verdict {
         let order = self.by_buyer(who, at)?;
         if order.state != OrderState::Open || order.shipment != ShipmentState::None {
@@ -327,50 +293,15 @@ impl Oracle {
         if is_late || is_free { self.refund_all(id, at).map(Some) } else { Ok(None) }
     }
 
-    /// All that is held goes back; units that have not left are free again.
-    fn refund_all(&mut self, id: AnyIntentId, at: OrderId) -> Result<i64, &'static str> {
-        let order = self.order(at)?;
-        let (amount, has_left) = (order.held(), order.shipment != ShipmentState::None);
-        (order.refunded, order.state, order.clock) = (order.refunded + amount, OrderState::Completed, Clock::Done);
-        let (lines, payment) = (order.lines.clone(), order.payment);
-        if !has_left {
-            for (offer, units, _) in lines {
-                self.offer(offer)?.committed -= units;
-            }
-        }
-        if let Some(row) = payment.and_then(|payment| self.payments.get_mut(&payment)) {
-            row.state = PaymentState::Returned;
-        }
-        self.send_back(id, at, amount)?;
-        Ok(amount)
-    }
-
     fn confirm(&mut self, who: AccountId, at: OrderId) -> Verdict {
         let order = self.by_buyer(who, at)?;
         match (order.state, order.shipment) {
             (OrderState::Completed, _) if order.released > 0 => Ok(Some(order.released)),
-            (OrderState::Open, ShipmentState::Shipped | ShipmentState::Delivered) => self.release(at).map(Some),
+            (OrderState::Open, ShipmentState::Shipped | ShipmentState::Delivered) => {
+                self.release(at).map(Some)
+            }
             _ => Err("order.state"),
         }
-    }
-
-    fn release(&mut self, at: OrderId) -> Result<i64, &'static str> {
-        let order = self.order(at)?;
-        let amount = order.held();
-        let (mut commission, mut tax) = (0, 0);
-        for (_, _, goods) in &order.lines {
-            let fee = half_even(goods * COMMISSION_BP, 10_000);
-            commission += fee;
-            tax += half_even(fee * COMMISSION_TAX_PPM, 1_000_000);
-        }
-        let shipping = order.shipping;
-        order.released += amount;
-        (order.state, order.clock) = (OrderState::Completed, Clock::Done);
-        order.settled = Some((amount - shipping - commission - tax, false));
-        *self.sums.entry(AccountCode::CourierPayable).or_default() += shipping;
-        *self.sums.entry(AccountCode::Commission).or_default() += commission;
-        *self.sums.entry(AccountCode::TaxPayable).or_default() += tax;
-        Ok(amount)
     }
 
     fn label(&mut self, id: AnyIntentId, who: AccountId, order: OrderId) -> Verdict {
@@ -481,125 +412,6 @@ impl Oracle {
             other => other,
         };
         Ok(())
-    }
-
-    /// A fact of the rail.
-    pub(super) fn rail(&mut self, id: AnyIntentId, fact: &RailFact, now: Time) -> Verdict {
-        match &fact.fact {
-            Fact::Captured { capture, amount } => {
-                self.captured(id, fact.payment, capture, amount.minor, now)
-            }
-            Fact::PaymentRefused { .. } => {
-                let payment = self.payments.get_mut(&fact.payment).ok_or("payment.unknown")?;
-                if payment.state == PaymentState::Pending && payment.captures.is_empty() {
-                    payment.state = PaymentState::Refused;
-                }
-                Ok(None)
-            }
-            Fact::Refunded { op } => {
-                let refund = self.refunds.get_mut(op).ok_or("op.unknown")?;
-                if !std::mem::replace(&mut refund.2, true) {
-                    *self.sums.entry(AccountCode::RailClearing).or_default() -= refund.1;
-                }
-                Ok(None)
-            }
-            Fact::RefundRefused { op, .. } => {
-                self.refunds.get(op).ok_or("op.unknown")?;
-                Ok(None)
-            }
-        }
-    }
-
-    fn captured(
-        &mut self,
-        id: AnyIntentId,
-        of: PaymentId,
-        capture: &str,
-        amount: i64,
-        now: Time,
-    ) -> Verdict {
-        let payment = self.payments.get_mut(&of).ok_or("payment.unknown")?;
-        if !payment.captures.insert(capture.to_owned()) {
-            return Ok(None);
-        }
-        let at = payment.order;
-        let order = self.orders.get_mut(&at).ok_or("order.unknown")?;
-        *self.sums.entry(AccountCode::RailClearing).or_default() += amount;
-        let due = order.total - order.unapplied;
-        let is_wanted = order.state == OrderState::Created && order.payment == Some(of);
-        if is_wanted && amount < due {
-            payment.parts.push(amount);
-            order.unapplied += amount;
-        } else if is_wanted && amount == due {
-            payment.parts.clear();
-            payment.state = PaymentState::Paid;
-            (order.unapplied, order.paid, order.state) = (0, order.total, OrderState::Open);
-            order.paid_at = now;
-            for (offer, units, _) in order.lines.clone() {
-                let offer = self.offer(offer)?;
-                (offer.reserved, offer.committed) = (offer.reserved - units, offer.committed + units);
-            }
-        } else {
-            if payment.state == PaymentState::Pending {
-                payment.state = PaymentState::Returned;
-            }
-            self.send_back(id, at, amount)?;
-        }
-        Ok(None)
-    }
-
-    /// The order of a payment.
-    pub(super) fn order_of(&self, payment: PaymentId) -> Option<OrderId> {
-        self.payments.get(&payment).map(|payment| payment.order)
-    }
-
-    /// A time-out has fired.
-    pub(super) fn timeout(&mut self, id: AnyIntentId, timer: &Timer) -> Result<(), &'static str> {
-        let at = OrderId::from_bytes(timer.entity).map_err(|_| "id.form")?;
-        let Some(order) = self.orders.get_mut(&at) else { return Ok(()) };
-        let is_waiting = order.state == OrderState::Open && order.shipment == ShipmentState::None;
-        match timer.kind {
-            TimerKind::PayWindow if order.state != OrderState::Created => Ok(()),
-            TimerKind::PayWindow if order.pay_generation != timer.generation => Ok(()),
-            TimerKind::PayWindow => self.end_unpaid(id, at),
-            TimerKind::ShipDeadline => {
-                order.is_overdue |= is_waiting;
-                Ok(())
-            }
-            TimerKind::AutoCancel if is_waiting => self.refund_all(id, at).map(|_| ()),
-            TimerKind::CaseSilence if is_waiting && order.case == Some((true, timer.generation)) => {
-                order.case = Some((false, timer.generation));
-                self.refund_all(id, at).map(|_| ())
-            }
-            TimerKind::Release if order.state == OrderState::Open => match order.clock {
-                Clock::Running(_, generation) if generation == timer.generation => self.release(at).map(|_| ()),
-                _ => Ok(()),
-            },
-            TimerKind::ReserveEnd => {
-                order.settled = order.settled.map(|(amount, _)| (amount, true));
-                Ok(())
-            }
-            TimerKind::AutoCancel | TimerKind::CaseSilence | TimerKind::Release => Ok(()),
-        }
-    }
-
-    /// What the shop's bucket holds on all accounts of each kind.
-    pub(super) fn balances(&self) -> BTreeMap<AccountCode, i64> {
-        let mut sums = self.sums.clone();
-        let mut add = |code, amount| *sums.entry(code).or_default() += amount;
-        for order in self.orders.values() {
-            add(AccountCode::OrderEscrow, order.held());
-            match order.settled {
-                Some((amount, false)) => add(AccountCode::SellerPending, amount),
-                Some((amount, true)) => add(AccountCode::SellerAvailable, amount),
-                None => {}
-            }
-        }
-        self.payments.values().flat_map(|row| &row.parts).for_each(|part| add(AccountCode::Unapplied, *part));
-        let open = self.refunds.values().filter(|(_, _, is_paid)| !is_paid);
-        open.for_each(|(_, amount, _)| add(AccountCode::RefundTransit, *amount));
-        sums.retain(|_, sum| *sum != 0);
-        sums
     }
 }
 

@@ -79,7 +79,12 @@ impl ProductWorld {
     }
 
     /// A tap on the device: saved, refused, or nobody knows.
-    pub(super) fn save(&mut self, host: HostId, tap: Tap, sim: &mut Sim) -> Result<Option<IntentId>, Violation> {
+    pub(super) fn save(
+        &mut self,
+        host: HostId,
+        tap: Tap,
+        sim: &mut Sim,
+    ) -> Result<Option<IntentId>, Violation> {
         let Some(phone) = self.phones.get_mut(&host).and_then(Option::as_mut) else { return Ok(None) };
         let Some(account) = phone.core.session().map(|session| session.account) else { return Ok(None) };
         let undecided = phone.core.undecided().unwrap_or(u64::MAX);
@@ -96,13 +101,16 @@ impl ProductWorld {
         let answer = phone.core.tap(tap, now);
         phone.drain(sim);
         sim.log(|sim| match &answer {
-            Ok(saved) => format!("{} taps {kind} {}: {:?}", sim.name(host), saved.id, saved.predicted.confidence),
+            Ok(saved) => {
+                format!("{} taps {kind} {}: {:?}", sim.name(host), saved.id, saved.predicted.confidence)
+            }
             Err(error) => format!("{} taps {kind}: {}", sim.name(host), error.code),
         });
         match answer {
             Ok(saved) => {
                 if undecided == 0
-                    && let (Confidence::Sure, Some(outcome)) = (saved.predicted.confidence, &saved.predicted.outcome)
+                    && let (Confidence::Sure, Some(outcome)) =
+                        (saved.predicted.confidence, &saved.predicted.outcome)
                 {
                     tapped.sure = self.sure(host, &tapped, outcome);
                 }
@@ -237,14 +245,14 @@ impl ProductWorld {
             let offer = self.offer(sim)?;
             let quantity = sim.rng().between(1, 3) as u32;
             let text = offer.to_string();
-            let card = cards.iter().find(|card| card.members.get("offer").and_then(|id| id.as_str()) == Some(&text));
+            let card =
+                cards.iter().find(|card| card.members.get("offer").and_then(|id| id.as_str()) == Some(&text));
             let price = card.and_then(|card| card.members.get("price")?.get("minor")?.as_i64());
             let seen = price.unwrap_or(PRICE);
             sum += seen * i64::from(quantity);
             lines.push(WantedLine { offer, quantity, seen });
         }
-        let policy =
-            if sim.rng().chance(800) { ShortPolicy::AllOrNothing } else { ShortPolicy::Partial };
+        let policy = if sim.rng().chance(800) { ShortPolicy::AllOrNothing } else { ShortPolicy::Partial };
         let body = Body::PlaceOrder(PlaceOrder { shop, lines, policy, note: String::new() });
         let max_total = match sim.rng().below(3) {
             0 => None,
@@ -259,8 +267,7 @@ impl ProductWorld {
     fn withdraw(&mut self, host: HostId, sim: &mut Sim) {
         let Some(phone) = self.phone(host) else { return };
         let rows = phone.core.outbox_rows().unwrap_or_default();
-        let open: Vec<IntentId> =
-            rows.iter().filter(|row| row.outcome.is_none()).map(|row| row.id).collect();
+        let open: Vec<IntentId> = rows.iter().filter(|row| row.outcome.is_none()).map(|row| row.id).collect();
         let Some(id) = sim.rng().pick(&open).copied() else { return };
         let done = phone.core.withdraw(id, phone.now(sim));
         sim.log(|sim| format!("{} takes {id} back: {done:?}", sim.name(host)));
@@ -271,7 +278,8 @@ impl ProductWorld {
     fn seller(&mut self, person: &Person, sim: &mut Sim) -> Option<Tap> {
         let shop: ShopId = self.shop?;
         let scope = Scope::Seller(shop);
-        let is_open = |order: &Order| order.state == OrderState::Open && order.shipment == ShipmentState::None;
+        let is_open =
+            |order: &Order| order.state == OrderState::Open && order.shipment == ShipmentState::None;
         match sim.rng().below(100) {
             0..50 => {
                 let fits = |order: &Order| is_open(order) && order.parcels.is_empty();
@@ -382,8 +390,13 @@ impl ProductWorld {
 
     /// The buyer's phone shows its proof, with or without a network.
     fn handover(&mut self, stop: &Stop, sim: &mut Sim) -> Option<Vec<u8>> {
-        let has_key = |phone: &super::phone::Phone| phone.core.signer().public_key() == *stop.buyer_key.public_key();
-        let host = self.phones.iter().find(|(_, phone)| phone.as_ref().is_some_and(has_key)).map(|(host, _)| *host)?;
+        let has_key =
+            |phone: &super::phone::Phone| phone.core.signer().public_key() == *stop.buyer_key.public_key();
+        let host = self
+            .phones
+            .iter()
+            .find(|(_, phone)| phone.as_ref().is_some_and(has_key))
+            .map(|(host, _)| *host)?;
         let counter = self.handovers.entry(host).or_default();
         *counter += 1;
         let counter = *counter;

@@ -1,9 +1,9 @@
 //! A device: the real core on the real files, its requests on the network, its timers in the run.
 
 use souk_device::clock::Now;
+use souk_device::error::SoukError;
 use souk_device::host::wire::fault;
 use souk_device::host::{DeviceHost, HttpAnswer, HttpRequest, Output, SignerSource};
-use souk_device::error::SoukError;
 use souk_device::sync::{Event, Fault, LiveEvent, LiveStop, Notice, ReqId, View};
 
 use super::Guards;
@@ -54,8 +54,7 @@ impl Phone {
         let now = device_now(sim, host, is_installing);
         let core = DeviceHost::open(config, SignerSource::Software, entropy, now)?;
         let listener = None;
-        let mut phone =
-            Phone { host, core, listener, wake_at: None, is_installing, news: News::default() };
+        let mut phone = Phone { host, core, listener, wake_at: None, is_installing, news: News::default() };
         phone.drain(sim);
         Ok(phone)
     }

@@ -90,27 +90,25 @@ impl Rail {
 
     fn begin(&mut self, call: &RailCall, now: SimTime, rng: &mut Rng) -> RailReply {
         let id = call.op.id;
-        if !self.ops.contains_key(&id) {
-            let state = State::Payment {
-                amount: call.op.amount,
-                status: PaymentStatus::Open,
-                captures: Vec::new(),
-            };
-            self.ops.insert(id, state);
-            match (call.payment.method, rng.below(100)) {
-                (PayMethod::Mandate, 0..80) => self.capture(id, call.op.amount.minor),
-                (PayMethod::Mandate, 80..90) => {
-                    self.capture(id, call.op.amount.minor);
-                    self.tell(id, now, rng);
-                    // The first answer does not know of it yet.
-                    return payment(id, PaymentStatus::Open, Vec::new());
-                }
-                (PayMethod::Mandate, _) => self.refuse(id, "card.declined"),
-                (PayMethod::Payer, _) => {}
+        if self.ops.contains_key(&id) {
+            return self.told(id);
+        }
+        let state =
+            State::Payment { amount: call.op.amount, status: PaymentStatus::Open, captures: Vec::new() };
+        self.ops.insert(id, state);
+        match (call.payment.method, rng.below(100)) {
+            (PayMethod::Mandate, 0..80) => self.capture(id, call.op.amount.minor),
+            (PayMethod::Mandate, 80..90) => {
+                self.capture(id, call.op.amount.minor);
+                self.tell(id, now, rng);
+                // The first answer does not know of it yet.
+                return payment(id, PaymentStatus::Open, Vec::new());
             }
-            if rng.chance(300) {
-                self.tell(id, now, rng); // told twice: by the answer and by a webhook
-            }
+            (PayMethod::Mandate, _) => self.refuse(id, "card.declined"),
+            (PayMethod::Payer, _) => {}
+        }
+        if rng.chance(300) {
+            self.tell(id, now, rng); // told twice: by the answer and by a webhook
         }
         self.told(id)
     }

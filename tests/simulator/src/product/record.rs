@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use souk_codes::proof::CustodyC;
-use souk_domain::bookkeeping::{IntentRow, Inbox, Lane, Message};
+use souk_domain::bookkeeping::Lane;
 use souk_domain::context::Actor;
 use souk_domain::id::{AccountId, AnyIntentId, Bucket, DeviceId, IntentId, OfferId, OrderId, ParcelId};
 use souk_domain::intent::{Body, Intent, ServerAct};
 use souk_domain::outcome::Outcome;
 use souk_domain::parcel::Level;
 use souk_domain::parcel::proof::{CustodyBin, event_id};
-use souk_domain::rows::{Key, Row};
 use souk_domain::time::Time;
-use souk_engine::{Answer, Ask, EngineError, Reader};
+use souk_engine::{Answer, Ask};
 use souk_protocol::outcome::OutcomeView;
 use souk_protocol::sync::{PushItem, PushState};
 
-use super::block_on;
+mod unknown;
+
 use super::oracle::{Oracle, Scanned, Verdict};
 use super::truth::{Sent, Truth, check_terms};
 use crate::sim::Sim;
@@ -86,6 +86,9 @@ pub(super) struct Record {
     pub(super) touched: Touched,
     pub(super) streams: BTreeMap<Stream, Count>,
     unknown: Option<Unknown>,
+    /// Batches that were found gone by a server that lived on: its log was cut, but until the next commit a power loss
+    /// may take back the cut, and the batch stands after all.
+    ghosts: Vec<Unknown>,
     facts: BTreeMap<AnyIntentId, bool>,
     /// Custody events of each parcel with their predecessors.
     chains: BTreeMap<ParcelId, BTreeMap<[u8; 32], [u8; 32]>>,
@@ -150,6 +153,11 @@ impl Record {
         self.unknown.is_some()
     }
 
+    /// Something was committed behind all that is in doubt.
+    pub(super) fn committed(&mut self) {
+        self.ghosts.clear();
+    }
+
     /// A batch was answered.
     pub(super) fn answered(
         &mut self,
@@ -169,7 +177,8 @@ impl Record {
                 (_, Answer::Failed { code }) => {
                     return Err(Violation::new("tripwire", format!("{code} for {:?}", wish.ask)));
                 }
-                (_, Answer::Refused(_) | Answer::Later { .. } | Answer::Server(_) | Answer::Items { .. }) => {}
+                (_, Answer::Refused(_) | Answer::Later { .. } | Answer::Server(_) | Answer::Items { .. }) => {
+                }
             }
         }
         Ok(())
@@ -201,9 +210,7 @@ impl Record {
                 Err(Violation::new("syn08", text))
             }
             PushState::Refused { code } if self.was_set_back && code == "intent.actor" => Ok(()),
-            PushState::Refused { code } => {
-                Err(Violation::new("tripwire", format!("{code} for {sent:?}")))
-            }
+            PushState::Refused { code } => Err(Violation::new("tripwire", format!("{code} for {sent:?}"))),
         }
     }
 
@@ -341,7 +348,9 @@ impl Record {
             | Body::Confirm { order }
             | Body::MakeLabels { order, .. }
             | Body::Ship { order } => self.touch_order(*order),
-            Body::SetOfferState { offer, .. } | Body::SetPrice { offer, .. } | Body::SetStock { offer, .. } => {
+            Body::SetOfferState { offer, .. }
+            | Body::SetPrice { offer, .. }
+            | Body::SetStock { offer, .. } => {
                 self.moved(offer.bytes());
                 self.touched.offers.insert(*offer);
             }
@@ -364,7 +373,9 @@ impl Record {
         let Ask::Server { id, act } = ask else {
             return match outcome.code() {
                 None | Some("handoff.early") => Ok(()),
-                Some(code) => Err(Violation::new("tripwire", format!("a hand-off was refused: {code} {ask:?}"))),
+                Some(code) => {
+                    Err(Violation::new("tripwire", format!("a hand-off was refused: {code} {ask:?}")))
+                }
             };
         };
         if self.is_installing {
@@ -375,7 +386,9 @@ impl Record {
                 if let Some(former) = self.facts.insert(*id, outcome.is_accepted()) {
                     return match former == outcome.is_accepted() {
                         true => Ok(()),
-                        false => Err(Violation::new("syn02", format!("CHANGED: a fact of the rail {fact:?}"))),
+                        false => {
+                            Err(Violation::new("syn02", format!("CHANGED: a fact of the rail {fact:?}")))
+                        }
                     };
                 }
                 let expected = self.oracle.rail(*id, fact, now);
@@ -398,112 +411,6 @@ impl Record {
             _ => Ok(()),
         }
     }
-
-    /// Looks whether the batch that nobody was told about stands. The store holds only what is durable now, and nothing
-    /// was decided since. All of a batch stands, or nothing of it.
-    pub(super) fn resolve(&mut self, reader: &Reader, sim: &mut Sim) -> Result<Result<(), EngineError>, Violation> {
-        let Some(unknown) = self.unknown.take() else { return Ok(Ok(())) };
-        let found = match found_of(&unknown, reader) {
-            Ok(found) => found,
-            Err(error) => {
-                self.unknown = Some(unknown);
-                return Ok(Err(error));
-            }
-        };
-        let mut stands = found.iter().filter_map(|found| *found);
-        let Some(first) = stands.next() else { return Ok(Ok(())) };
-        if stands.any(|other| other != first) {
-            let text = format!("half a batch stands: {found:?} of {:?}", unknown.wishes);
-            return Err(Violation::new("atomic", text));
-        }
-        sim.log(|_| format!("an unanswered batch of {} {}", unknown.wishes.len(), if first { "stands" } else { "is gone" }));
-        if first {
-            sim.count("unknown_commits");
-            match answers_of(&unknown, reader) {
-                Ok(answers) => self.answered(&unknown.wishes, &answers, unknown.now, sim)?,
-                Err(error) => {
-                    self.unknown = Some(unknown);
-                    return Ok(Err(error));
-                }
-            }
-        }
-        Ok(Ok(()))
-    }
-}
-
-/// For each wish: does it stand? None = it leaves no mark of its own.
-fn found_of(unknown: &Unknown, reader: &Reader) -> Result<Vec<Option<bool>>, EngineError> {
-    let mut found = Vec::new();
-    for wish in &unknown.wishes {
-        match (&wish.push, &wish.ask) {
-            (Some(push), _) => {
-                for (_, sent) in &push.items {
-                    let row = row_of(reader, Key::intent_row(Some(push.account), sent.id().into()))?;
-                    // An older row: the item was known before.
-                    found.push(match row {
-                        None => Some(false),
-                        Some(Row::Intent(row)) if row.decided_at == unknown.now => Some(true),
-                        Some(_) => None,
-                    });
-                }
-            }
-            (None, Ask::Server { id, act: ServerAct::RailFact(_) }) => {
-                let row = row_of(reader, Key::intent_row(None, *id))?;
-                found.push(match row {
-                    None => Some(false),
-                    Some(Row::Intent(row)) if row.decided_at == unknown.now => Some(true),
-                    Some(_) => None,
-                });
-            }
-            (None, Ask::Server { act: ServerAct::Timeout(timer), .. }) => {
-                found.push(Some(row_of(reader, Key::timer_of(timer))?.is_none()));
-            }
-            (None, Ask::Deliver(outbox)) => {
-                if let Message::Bucket { bucket, .. } = &outbox.message {
-                    let key = Key::inbox_of(*bucket, outbox.bucket, outbox.seq);
-                    let row: Option<Inbox> = block_on(reader.row(key))?;
-                    // Refused as too early, it leaves nothing behind either.
-                    found.push(row.is_some().then_some(true));
-                }
-            }
-            (None, Ask::Server { .. } | Ask::Push(_) | Ask::Direct(_)) => {}
-        }
-    }
-    Ok(found)
-}
-
-/// The answers that a batch which stands would have had.
-fn answers_of(unknown: &Unknown, reader: &Reader) -> Result<Vec<Answer>, EngineError> {
-    let mut answers = Vec::new();
-    for wish in &unknown.wishes {
-        let accepted = || Answer::Server(Outcome::Accepted { at: unknown.now, data: Default::default() });
-        answers.push(match (&wish.push, &wish.ask) {
-            (Some(push), _) => {
-                let mut results = Vec::new();
-                for (_, sent) in &push.items {
-                    let key = Key::intent_row(Some(push.account), sent.id().into());
-                    let row: Option<IntentRow> = block_on(reader.row(key))?;
-                    let state = match row {
-                        Some(row) => PushState::Decided { outcome: OutcomeView::from(&row.outcome) },
-                        None => PushState::Later { after_ms: 0 },
-                    };
-                    results.push(souk_protocol::sync::PushResult { id: Some(sent.id()), state });
-                }
-                Answer::Items { results, touch: Vec::new() }
-            }
-            (None, Ask::Server { id, act: ServerAct::RailFact(_) }) => {
-                let row: Option<IntentRow> = block_on(reader.row(Key::intent_row(None, *id)))?;
-                row.map_or(Answer::Later { after_ms: 0 }, |row| Answer::Server(row.outcome))
-            }
-            (None, _) => accepted(),
-        });
-    }
-    Ok(answers)
-}
-
-fn row_of(reader: &Reader, key: Key) -> Result<Option<Row>, EngineError> {
-    let rows = block_on(reader.store().prefetch(&[key]))?;
-    Ok(rows.into_iter().find_map(|(_, _, row)| row))
 }
 
 fn link_of(bin: &[u8]) -> Option<([u8; 32], [u8; 32])> {
@@ -573,7 +480,8 @@ fn compare(what: &str, expected: Verdict, outcome: &OutcomeView, fact: &str) -> 
 /// syn16: class and code of a sure prediction.
 fn check_prediction(id: IntentId, predicted: &OutcomeView, outcome: &OutcomeView) -> Checked {
     // Neither its age nor a withdrawal is predicted.
-    if matches!(outcome, OutcomeView::Expired | OutcomeView::Withdrawn) || words(predicted) == words(outcome) {
+    if matches!(outcome, OutcomeView::Expired | OutcomeView::Withdrawn) || words(predicted) == words(outcome)
+    {
         return Ok(());
     }
     let text = format!("{id}: surely {}, and it came as {}", words(predicted), words(outcome));

@@ -122,6 +122,7 @@ impl Server {
             return Ok(later(&wishes));
         }
         let now = record.next_now(self.now(sim));
+        let commits = self.commits();
         let asks = wishes.iter().map(|wish| wish.ask.clone()).collect();
         let answers = block_on(self.engine.decide_batch(asks, now));
         if self.engine.metrics().tripwires.load(std::sync::atomic::Ordering::Relaxed) > 0 {
@@ -133,10 +134,17 @@ impl Server {
             record.unanswered(wishes, now);
             return Ok(answers);
         }
+        if self.commits() > commits {
+            record.committed();
+        }
         record.answered(&wishes, &answers, now, sim)?;
         let hints = std::mem::take(&mut *self.moved.lock().unwrap_or_else(PoisonError::into_inner));
         self.streams.tell(&hints, sim);
         Ok(answers)
+    }
+
+    fn commits(&self) -> u64 {
+        self.engine.metrics().commits.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// An unanswered batch: asks the engine whether it serves again, and then looks whether the batch stands.
@@ -146,7 +154,7 @@ impl Server {
         if let Decision::Later { .. } = block_on(self.engine.decide_one(ask, now)) {
             return Ok(false);
         }
-        Ok(record.resolve(&self.reader, sim)?.is_ok())
+        Ok(record.resolve(&self.reader, false, sim)?.is_ok())
     }
 
     /// One act of the server, at once. None = the store does not serve.

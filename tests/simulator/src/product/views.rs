@@ -1,7 +1,7 @@
 //! What stands on the devices: own acts are visible, rows never go back, sums are right, and at rest every row is the
 //! server's (syn09-syn11).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use souk_device::error::SoukError;
 use souk_device::host::StoredRow;
@@ -35,11 +35,20 @@ type Versions = BTreeMap<(u8, [u8; 16]), u64>;
 #[derive(Debug, Default)]
 pub(super) struct Views {
     seen: BTreeMap<(HostId, Scope), Versions>,
+    /// Devices in whose public file a bit has flipped.
+    rotten: BTreeSet<HostId>,
 }
 
 impl Views {
-    /// A device has started anew: what it shows may not be older than what it showed.
-    pub(super) fn restarted(&mut self, _host: HostId) {}
+    /// A bit of a device's public file has flipped: what stands inside its rows may be wrong from now on.
+    pub(super) fn rotted(&mut self, host: HostId) {
+        self.rotten.insert(host);
+    }
+
+    /// Whether the content of a scope's rows proves nothing on this device.
+    pub(super) fn is_rotten(&self, host: HostId, scope: &Scope) -> bool {
+        scope.is_public() && self.rotten.contains(&host)
+    }
 
     /// Somebody was set back: what was seen may lawfully go back.
     pub(super) fn forget(&mut self) {
@@ -50,7 +59,7 @@ impl Views {
     pub(super) fn check(
         &mut self,
         host: HostId,
-        phone: &Phone,
+        phone: &mut Phone,
         news: &News,
         record: &Record,
         sim: &mut Sim,
@@ -86,7 +95,7 @@ impl Views {
         let former = self.seen.insert((host, scope.clone()), now.clone()).unwrap_or_default();
         let fallen = now.iter().find(|(thing, ver)| former.get(*thing).is_some_and(|seen| seen > ver));
         match fallen {
-            Some((thing, ver)) if !record.was_set_back => {
+            Some((thing, ver)) if !record.was_set_back && !self.is_rotten(host, scope) => {
                 let text = format!("{host}: {thing:?} of {scope} shows {ver}, and showed {}", former[thing]);
                 Err(Violation::new("syn10", text))
             }
@@ -97,7 +106,7 @@ impl Views {
 
 /// syn09: what was done and accepted is on the screen. As long as an act stands in the outbox as not shown it is listed
 /// itself; once it counts as shown, the thing must be there: a placed order, a cancelled one, a confirmed one.
-fn own_acts(host: HostId, phone: &Phone, sim: &Sim) -> Checked {
+fn own_acts(host: HostId, phone: &mut Phone, sim: &Sim) -> Checked {
     let Ok(outbox) = phone.core.outbox_rows() else { return Ok(()) };
     let mut wanted = Vec::new();
     for row in &outbox {
@@ -121,7 +130,8 @@ fn own_acts(host: HostId, phone: &Phone, sim: &Sim) -> Checked {
         wanted.push((row.id, order, states));
     }
     let things: Vec<_> = wanted.iter().map(|(_, order, _)| (EntityKind::Order, Key::order(*order))).collect();
-    let Ok(shown) = phone.core.shown(&things, phone.now(sim)) else { return Ok(()) };
+    let now = phone.now(sim);
+    let Ok(shown) = phone.core.shown(&things, now) else { return Ok(()) };
     for ((act, order, states), row) in wanted.iter().zip(shown) {
         let state = match row {
             Some(Row::Order(order)) => Some(order.state),

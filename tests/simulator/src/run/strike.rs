@@ -28,7 +28,7 @@ impl<W: World> Run<'_, W> {
             }
             FaultKind::Pause => self.pause(device)?,
             FaultKind::DiskFailure => self.fail_a_call(device, server),
-            FaultKind::BitRot => self.rot(device),
+            FaultKind::BitRot => self.rot(device)?,
             FaultKind::ClockJump => self.set_clock(device)?,
             FaultKind::DeviceBackup => self.back_up(device)?,
             FaultKind::ServerBackup => self.back_up(server)?,
@@ -112,11 +112,13 @@ impl<W: World> Run<'_, W> {
     }
 
     /// A bit flips while the device is down, and is met when it starts again.
-    fn rot(&mut self, device: HostId) -> bool {
+    fn rot(&mut self, device: HostId) -> Result<bool, crate::world::Violation> {
         let files = self.sim.hosts.get(&device).map(|state| state.public_files.clone()).unwrap_or_default();
-        let Some(file) = self.sim.rng.pick(&files).cloned() else { return false };
+        let Some(file) = self.sim.rng.pick(&files).cloned() else { return Ok(false) };
         self.crash_now(device);
-        self.sim.disk.rot(device, &file, &mut self.sim.rng)
+        let is_flipped = self.sim.disk.rot(device, &file, &mut self.sim.rng);
+        self.world.on_host_event(device, HostEvent::Rotted, self.sim)?;
+        Ok(is_flipped)
     }
 
     fn set_clock(&mut self, device: HostId) -> Result<bool, crate::world::Violation> {
