@@ -70,9 +70,7 @@ impl Guards {
             "new_id_on_retry" => guards.device.new_id_on_retry = true,
             "cursor_before_rows" => guards.device.cursor_before_rows = true,
             "stream_in_second_commit" => guards.engine.stream_in_second_commit = true,
-            "gap_is_applied" => guards.engine.gap_is_applied = true,
             "part_in_second_commit" => guards.engine.part_in_second_commit = true,
-            "known_keeps_position" => guards.engine.known_keeps_position = true,
             "max_total_ignored" => guards.engine.max_total_is_ignored = true,
             "not_after_ignored" => guards.engine.not_after_is_ignored = true,
             "leaving_is_silent" => guards.engine.leaving_is_silent = true,
@@ -94,7 +92,7 @@ const fn mutant(
 }
 
 /// Numbers: spec/sync.md 10.5.
-const MUTANTS: [MutantSpec; 15] = [
+const MUTANTS: [MutantSpec; 13] = [
     mutant(1, "no_server_dedupe", "the server decides a known id again", "short", 1, 300),
     mutant(2, "device_synchronous_normal", "the device does not sync its commits", "short", 1, 300),
     mutant(3, "server_synchronous_normal", "the server does not sync its commits", "short", 1, 300),
@@ -118,9 +116,7 @@ const MUTANTS: [MutantSpec; 15] = [
     mutant(6, "new_id_on_retry", "a retry gets a new id", "short", 1, 300),
     mutant(8, "cursor_before_rows", "the cursor is committed before its rows", "short", 1, 300),
     mutant(11, "stream_in_second_commit", "a stream's last comes in a second commit", "short", 5, 300),
-    mutant(12, "gap_is_applied", "the server decides beyond a gap", "restore", 1, 300),
     mutant(13, "part_in_second_commit", "a part's counter comes in a second commit", "short", 2, 300),
-    mutant(14, "known_keeps_position", "a known id does not use its position", "restore", 1, 300),
     mutant(18, "max_total_ignored", "the most that may be charged is not looked at", "short", 1, 300),
     mutant(19, "not_after_ignored", "an act is done however late it comes", "short", 2, 300),
     mutant(24, "leaving_is_silent", "a row that leaves a scope sends no removal", "short", 2, 300),
