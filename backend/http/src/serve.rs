@@ -47,10 +47,12 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: impl Future<Output
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let place = tokio::select! {
+            biased;
             () = &mut shutdown => break,
             place = places.clone().acquire_owned() => place,
         };
         let accepted = tokio::select! {
+            biased;
             () = &mut shutdown => break,
             accepted = listener.accept() => accepted,
         };
