@@ -23,6 +23,8 @@ pub const ATTRIBUTES_MAX: usize = 200;
 pub const ATTRIBUTE_CHARS_MAX: usize = 8_000;
 /// GTINs of one product (spec/market.md 3, limits).
 pub const GTINS_MAX: usize = 200;
+/// Highest rate of a tax: as much tax as price.
+pub const TAX_RATE_MAX: Ppm = Ppm(1_000_000);
 /// Longest SKU of a shop, in characters: fits one line of a label.
 pub const SKU_CHARS_MAX: usize = 64;
 
@@ -120,6 +122,17 @@ pub struct QuantityRule {
 impl QuantityRule {
     /// Any quantity up to the limit of an order line.
     pub const ANY: QuantityRule = QuantityRule { min: 1, step: 1, max: crate::order::LINE_QUANTITY_MAX };
+
+    /// Whether a rule makes sense: something can be bought, and not more than a line holds.
+    pub fn is_sound(&self) -> bool {
+        self.min > 0 && self.step > 0 && (self.min..=crate::order::LINE_QUANTITY_MAX).contains(&self.max)
+    }
+
+    /// The most that fits into what there is; 0 = nothing does.
+    pub fn most_within(&self, available: u32) -> u32 {
+        let most = available.min(self.max);
+        if most < self.min { 0 } else { most - (most - self.min) % self.step.max(1) }
+    }
 
     /// Whether a quantity fits.
     pub fn allows(&self, quantity: u32) -> bool {

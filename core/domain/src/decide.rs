@@ -96,8 +96,10 @@ fn server_act(intent: &Intent, act: &ServerAct, ctx: &Context, rows: &mut Rows) 
         }
         ServerAct::RailFact(fact) => order::capture::rail_fact(intent, fact, ctx, rows),
         ServerAct::RailProgress { op, state, rail_ref, next_try } => {
-            order::pay::rail_progress(*op, *state, rail_ref, *next_try, rows)
+            order::pay::rail_progress(*op, *state, rail_ref, *next_try, ctx, rows)
         }
+        // A clock that was set back between finding the timer and deciding it: it comes again.
+        ServerAct::Timeout(timer) if ctx.now < timer.due => Ok(Facts::none().with("changed", false)),
         ServerAct::Timeout(timer) => {
             rows.delete(&Key::timer_of(timer))?;
             match timer.kind {

@@ -11,6 +11,7 @@ use crate::money::{Bp, Currency, Money, Ppm};
 use crate::party::DeviceKey;
 use crate::time::Time;
 
+pub mod axis;
 pub mod cancel;
 pub mod capture;
 pub mod cart;
@@ -265,6 +266,9 @@ pub struct Refund {
     pub id: DerivedId,
     /// How much, minor units.
     pub amount: i64,
+    /// Its currency where it is not the order's: a rail had captured the wrong one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Currency>,
     /// Whether the rail has confirmed it.
     pub state: RefundState,
     /// Why.
@@ -423,54 +427,6 @@ pub enum PaymentState {
     Returned,
 }
 
-impl Order {
-    /// What still stands in 2100, minor units.
-    pub fn held(&self) -> i64 {
-        self.paid - self.released - self.refunded
-    }
-
-    /// The fund axis.
-    pub fn fund(&self) -> Fund {
-        let held = self.held();
-        match (self.paid > 0, held > 0, self.released > 0, self.refunded > 0) {
-            (false, ..) => Fund::None,
-            (_, true, false, _) => Fund::Held,
-            (_, true, true, _) => Fund::PartReleased,
-            (_, false, true, _) => Fund::Released,
-            (_, false, false, true) => Fund::Refunded,
-            (_, false, false, false) => Fund::None,
-        }
-    }
-
-    /// Goods lines with their offers and quantities, summed per offer in order of offers.
-    pub fn units(&self) -> Vec<(OfferId, u32)> {
-        let mut units = std::collections::BTreeMap::new();
-        for line in &self.lines {
-            if let LineKind::Goods { offer, .. } = line.kind {
-                *units.entry(offer).or_insert(0u32) += line.quantity;
-            }
-        }
-        units.into_iter().collect()
-    }
-
-    /// inv04 for the order and each line: released + refunded + held = paid, nothing negative.
-    pub fn is_sound(&self) -> bool {
-        let lines = self.lines.iter().all(|line| {
-            line.released >= 0
-                && line.refunded >= 0
-                && line.released + line.refunded <= line.paid
-                && line.paid <= line.amount
-        });
-        let sum = |of: fn(&Line) -> i64| self.lines.iter().map(of).sum::<i64>();
-        lines
-            && sum(|line| line.amount) == self.total.minor
-            && sum(|line| line.paid) == self.paid
-            && sum(|line| line.released) == self.released
-            && sum(|line| line.refunded) == self.refunded
-            && self.held() >= 0
-    }
-}
-
 /// The erasable part of an order: where it goes. A row of its own, so that it can be removed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Address {
@@ -567,7 +523,7 @@ pub struct Blocker {
 pub enum BlockerKind {
     /// The release clock runs.
     Clock,
-    /// A rail has not answered for 15 minutes.
+    /// A refund is asked of the rail, which has not confirmed it.
     RailUnknown,
     /// A refund was refused by the rail.
     RefundStuck,
@@ -575,6 +531,8 @@ pub enum BlockerKind {
     EvidenceE0,
     /// Released; the reserve has not ended.
     Reserve,
-    /// Custody has forked or a refund is asked.
+    /// Custody has forked, the parcel is refused, on its way back, lost or damaged.
     Frozen,
+    /// On its way; nobody has told of a delivery.
+    InTransit,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, OrderId, ParcelId, ShiftId, ShopId, Waybill};
 use crate::party::{DeviceKey, TokenHash};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 pub mod custody;
 pub mod evidence;
@@ -68,8 +68,16 @@ pub struct Parcel {
     pub scans: Vec<Scan>,
     /// What the fold found odd, by name.
     pub anomalies: Vec<String>,
-    /// When it last changed.
+    /// When it last changed: no two changes have one time.
     pub updated_at: Time,
+}
+
+impl Parcel {
+    /// Notes a change. Each one has a time of its own, later than the one before even if the clock was set back, so
+    /// that whoever hears of them in another order knows which is the last.
+    pub(crate) fn touch(&mut self, now: Time) {
+        self.updated_at = now.max(self.updated_at.plus(Span::from_micros(1)));
+    }
 }
 
 /// One thing that was told about a parcel; the set only grows.
@@ -91,6 +99,10 @@ pub struct Link {
     pub level: Level,
     /// The taker said that it is damaged.
     pub damaged: bool,
+    /// Its hand-over was more than a day old: it proves the delivery and releases nothing by itself
+    /// (spec/logistics.md 4.6).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
 }
 
 /// One step of the timeline.
@@ -209,7 +221,7 @@ pub struct ShiftReport {
     pub delivered: u32,
     /// Tried and not delivered.
     pub attempted: u32,
-    /// Refused at the door or on the way back.
+    /// Refused at the door, on the way back, or left in a hub or at a pickup point.
     pub returned: u32,
     /// Never loaded.
     pub absent: u32,

@@ -223,6 +223,7 @@ pub struct Checkout {
     /// What.
     pub lines: Vec<CheckoutLine>,
     /// Where to: opaque address bytes, once given.
+    #[serde(with = "crate::bytes::option")]
     pub address: Option<Vec<u8>>,
     /// When it was last written.
     pub at: Time,

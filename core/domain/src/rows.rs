@@ -409,9 +409,11 @@ impl Rows {
         self.find(key)?.ok_or_else(|| Refusal::new(code).into())
     }
 
-    /// Asks for many rows at once, so that they are loaded in one go.
+    /// Asks for many rows at once, so that they are loaded in one go, each once.
     pub fn need<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> Result<(), Stop> {
-        let missing: Vec<Key> = keys.into_iter().filter(|key| !self.is_loaded(key)).cloned().collect();
+        let mut missing: Vec<Key> = keys.into_iter().filter(|key| !self.is_loaded(key)).cloned().collect();
+        missing.sort_unstable();
+        missing.dedup();
         if missing.is_empty() { Ok(()) } else { Err(Stop::Missing(missing)) }
     }
 

@@ -102,12 +102,11 @@ impl<'s, 'f> Filler<'s, 'f> {
             RowKind::Route => self.route(&id)?,
             RowKind::LedgerAccount => self.account(key)?,
             RowKind::Owner => exactly(Some(Row::Owner(neutral_owner(key.bucket)))),
-            // Made by the act itself; there is no way to have one before.
-            RowKind::Timer | RowKind::Outbox | RowKind::RailOp => exactly(None),
+            // Made by the act itself, there is no way to have one before; or, the blocker, written for others to read:
+            // no outcome depends on it.
+            RowKind::Timer | RowKind::Outbox | RowKind::RailOp | RowKind::Blocker => exactly(None),
             // Never sent: assumed not to be there.
-            RowKind::Checkout | RowKind::Blocker | RowKind::CustodyEvent | RowKind::HandoverSeen => {
-                assumed(None)
-            }
+            RowKind::Checkout | RowKind::CustodyEvent | RowKind::HandoverSeen => assumed(None),
             RowKind::Payment
             | RowKind::Address
             | RowKind::WaybillClaim

@@ -6,12 +6,13 @@ use super::card::{offer_rows, show_offer};
 use super::offer::check_price;
 use super::{
     ATTRIBUTE_CHARS_MAX, ATTRIBUTES_MAX, DESCRIPTION_CHARS_MAX, GTINS_MAX, Offer, OfferState, Product,
-    SKU_CHARS_MAX, Sku, TITLE_CHARS_MAX, Variant,
+    SKU_CHARS_MAX, Sku, TAX_RATE_MAX, TITLE_CHARS_MAX, Variant,
 };
 use crate::bookkeeping::Owner;
 use crate::context::Context;
 use crate::id::{OfferId, ProductId, VariantId, form_c};
 use crate::intent::PutProduct;
+use crate::order::LINE_QUANTITY_MAX;
 use crate::outcome::{Facts, Refusal};
 use crate::rights::{Action, shop_for};
 use crate::rows::{Key, Rows, Stop};
@@ -115,7 +116,8 @@ fn has_gtin_check(digits: &str) -> bool {
 }
 
 /// Adds or changes a product with its offer and, if it says so, its stock; the (shop, sku) names it, so the same
-/// again changes nothing. Refuses: `offer.sku`, `price.bad`, `money.currency`, `stock.range`.
+/// again changes nothing. Refuses: `offer.sku`, `price.bad`, `money.currency`, `offer.tax`, `offer.quantity`,
+/// `stock.range`.
 pub fn put_product(put: &PutProduct, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
     let (shop_key, sku_key) = (Key::shop(put.shop), Key::sku_of(put.shop, &put.sku));
     let owner_key = Key::owner(put.shop.bucket());
@@ -125,8 +127,11 @@ pub fn put_product(put: &PutProduct, ctx: &Context, rows: &mut Rows) -> Result<F
         return Err(Refusal::new("offer.sku").with("limit", SKU_CHARS_MAX as i64).into());
     }
     check_price(put.price, shop.currency)?;
-    if put.quantity.min == 0 || put.quantity.step == 0 || put.quantity.max < put.quantity.min {
-        return Err(Refusal::new("offer.quantity").into());
+    if !(0..=TAX_RATE_MAX.0).contains(&put.tax.rate.0) {
+        return Err(Refusal::new("offer.tax").with("limit", TAX_RATE_MAX.0).into());
+    }
+    if !put.quantity.is_sound() {
+        return Err(Refusal::new("offer.quantity").with("max", LINE_QUANTITY_MAX).into());
     }
     match rows.find::<Sku>(&sku_key)?.map(|sku| sku.offer) {
         Some(offer) => update(put, offer, ctx, rows),

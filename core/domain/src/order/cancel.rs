@@ -1,11 +1,11 @@
 //! CancelOrder: ends an order that is not paid (spec/money.md 4.2 row 5).
 
-use super::settle::cancel_created;
+use super::settle::{self, cancel_created};
 use super::{Order, OrderState};
 use crate::context::Context;
 use crate::id::OrderId;
 use crate::intent::Intent;
-use crate::outcome::{Facts, Refusal};
+use crate::outcome::Facts;
 use crate::rights::{Action, is_buyer, shop_for};
 use crate::rows::{Key, Rows, Stop};
 
@@ -21,10 +21,10 @@ pub fn cancel_order(intent: &Intent, order: OrderId, ctx: &Context, rows: &mut R
         OrderState::Created => {}
         OrderState::Cancelled => return Ok(Facts::none().with("again", true)),
         OrderState::Open | OrderState::Completed => {
-            return Err(Refusal::new("order.state").with("axis", "order").with("value", "OPEN").into());
+            return Err(order.bad_state().into());
         }
     }
     cancel_created(&mut order, intent, ctx, rows)?;
-    rows.put(order)?;
+    settle::keep(order, ctx, rows)?;
     Ok(Facts::none())
 }

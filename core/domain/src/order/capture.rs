@@ -6,7 +6,7 @@
 use super::escrow::{WayBack, event, post_chain, refused, send_back};
 use super::place::pay_timer;
 use super::{
-    BlockerKind, Order, OrderState, Part, Payment, PaymentState, RailOp, RailOpState, RefundState, settle,
+    Order, OrderState, Part, Payment, PaymentState, RailOp, RailOpKind, RailOpState, RefundState, settle,
 };
 use crate::bookkeeping::{Timer, TimerKind};
 use crate::catalogue::card::put_stock;
@@ -19,7 +19,7 @@ use crate::outcome::{Facts, Refusal};
 use crate::rows::{Key, Rows, Stop};
 use crate::stock::Stock;
 
-/// Takes a rail's fact in. Refuses: `payment.unknown`, `money.currency`, `op.unknown`.
+/// Takes a rail's fact in. Refuses: `payment.unknown`, `money.range`, `op.unknown`.
 pub fn rail_fact(intent: &Intent, fact: &RailFact, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
     let payment: &Payment = rows.get(&Key::payment(fact.payment), "payment.unknown")?;
     if payment.rail != fact.rail {
@@ -47,7 +47,7 @@ pub fn rail_fact(intent: &Intent, fact: &RailFact, ctx: &Context, rows: &mut Row
             Ok(Facts::none())
         }
         Fact::Refunded { op } => refunded(intent, order, &payment, *op, ctx, rows),
-        Fact::RefundRefused { op, reason } => refund_refused(order, *op, reason, ctx, rows),
+        Fact::RefundRefused { op, reason } => refund_refused(order, &payment, *op, reason, ctx, rows),
     }
 }
 
@@ -63,22 +63,28 @@ fn captured(
     if payment.captures.iter().any(|known| known == capture) {
         return Ok(Facts::none().with("again", true));
     }
-    if amount.currency != order.currency || amount.minor <= 0 {
-        return Err(Refusal::new("money.currency").into());
+    if amount.minor <= 0 {
+        return Err(Refusal::new("money.range").into());
     }
     let stocks = stocks_of(&order, rows)?;
     payment.captures.push(capture.to_owned());
-    payment.captured += amount.minor;
     order.updated_at = ctx.now;
     let event_id = DerivedId::from_bytes(*intent.id.bytes()).map_err(|_| Refusal::new("intent.kind"))?;
+    let is_own = amount.currency == order.currency;
+    if is_own {
+        let captured = payment.captured.checked_add(amount.minor);
+        payment.captured = captured.ok_or(Refusal::new("money.overflow"))?;
+    }
     let due = order.total.minor - order.unapplied;
-    let is_for_this = order.state == OrderState::Created && order.payment == Some(payment.id);
+    let is_for_this = is_own && order.state == OrderState::Created && order.payment == Some(payment.id);
     let word = if is_for_this && amount.minor < due {
         // A part: kept aside until the rest comes or the window ends.
         let chain = postings::unapplied_arrived(event_id, payment.rail.owner(), amount).map_err(refused)?;
         post_chain(&chain, order.id.bytes(), intent, ctx, rows)?;
         payment.parts.push(Part { event: event_id, amount: amount.minor });
         order.unapplied += amount.minor;
+        // Whatever the rail had said before: no other payment may begin while this one holds a part of the sum.
+        payment.state = PaymentState::Pending;
         "part"
     } else if is_for_this
         && amount.minor == due
@@ -88,20 +94,21 @@ fn captured(
         payment.state = PaymentState::Paid;
         "paid"
     } else {
-        // Too late, twice, too much, or the goods are gone: the money goes back.
+        // Too late, twice, too much, of another currency, or the goods are gone: the money goes back.
         let way = WayBack::Arrived { event: event_id };
-        send_back(&mut order, &payment, (way, amount.minor), intent, ctx, rows)?;
-        if payment.state == PaymentState::Pending {
+        send_back(&mut order, &payment, (way, amount), intent, ctx, rows)?;
+        if payment.state == PaymentState::Pending && payment.parts.is_empty() {
             payment.state = PaymentState::Returned;
         }
         if is_for_this && amount.minor == due {
+            payment.state = PaymentState::Returned;
             settle::end_unpaid(&mut order, &mut payment, intent, ctx, rows)?;
         }
         "returned"
     };
-    event("order.money", &order, Some(amount.minor), ctx, rows)?;
+    event("order.money", &order, is_own.then_some(amount.minor), ctx, rows)?;
     rows.put(payment)?;
-    rows.put(order)?;
+    settle::keep(order, ctx, rows)?;
     Ok(Facts::none().with("result", word))
 }
 
@@ -173,39 +180,48 @@ fn refunded(
     ctx: &Context,
     rows: &mut Rows,
 ) -> Result<Facts, Stop> {
-    let row: RailOp = rows.get::<RailOp>(&Key::rail_op(op), "op.unknown")?.clone();
+    let row = refund_op(op, payment, rows)?;
     let refund = order.refunds.iter_mut().find(|refund| refund.id == op).ok_or(Refusal::new("op.unknown"))?;
     if refund.state == RefundState::Done {
         return Ok(Facts::none().with("again", true));
     }
     refund.state = RefundState::Done;
-    let amount = Money::new(refund.amount, order.currency);
+    let amount = refund.money(order.currency);
     let chain = postings::refund_paid(op, payment.rail.owner(), amount).map_err(refused)?;
     post_chain(&chain, order.id.bytes(), intent, ctx, rows)?;
-    settle::unblock(order.id, &[BlockerKind::RefundStuck, BlockerKind::RailUnknown], rows)?;
     order.updated_at = ctx.now;
-    event("refund.posted", &order, Some(amount.minor), ctx, rows)?;
+    let is_own = amount.currency == order.currency;
+    event("refund.posted", &order, is_own.then_some(amount.minor), ctx, rows)?;
     rows.put(RailOp { state: RailOpState::Succeeded, ..row })?;
-    rows.put(order)?;
+    settle::keep(order, ctx, rows)?;
     Ok(Facts::none())
+}
+
+/// A refund that this payment's rail was asked for: a rail says nothing about another one's.
+fn refund_op(op: DerivedId, payment: &Payment, rows: &Rows) -> Result<RailOp, Stop> {
+    let row: &RailOp = rows.get(&Key::rail_op(op), "op.unknown")?;
+    if row.kind != RailOpKind::Refund || row.payment != payment.id {
+        return Err(Refusal::new("op.unknown").into());
+    }
+    Ok(row.clone())
 }
 
 fn refund_refused(
     mut order: Order,
+    payment: &Payment,
     op: DerivedId,
     reason: &str,
     ctx: &Context,
     rows: &mut Rows,
 ) -> Result<Facts, Stop> {
-    let row: RailOp = rows.get::<RailOp>(&Key::rail_op(op), "op.unknown")?.clone();
+    let row = refund_op(op, payment, rows)?;
     let refund = order.refunds.iter_mut().find(|refund| refund.id == op).ok_or(Refusal::new("op.unknown"))?;
     if refund.state != RefundState::Pending {
         return Ok(Facts::none().with("again", true));
     }
     refund.state = RefundState::Stuck;
-    settle::block(order.id, BlockerKind::RefundStuck, ctx.now, rows)?;
     order.updated_at = ctx.now;
     rows.put(RailOp { state: RailOpState::Refused, ..row })?;
-    rows.put(order)?;
+    settle::keep(order, ctx, rows)?;
     Ok(Facts::none().with("reason", reason))
 }

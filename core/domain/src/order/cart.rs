@@ -25,7 +25,8 @@ pub fn set_cart_line(
     Ok(Facts::none())
 }
 
-/// Writes a checkout: its lines, or its address once the lines are there. Refuses: `order.lines`, `checkout.unknown`.
+/// Writes a checkout: its lines, or its address once the lines are there. Refuses: `order.lines`,
+/// `offer.quantity`, `checkout.unknown`.
 pub fn put_checkout(
     checkout: IntentId,
     lines: &[CheckoutLine],
@@ -36,6 +37,9 @@ pub fn put_checkout(
     let account = ctx.actor.account().ok_or(Refusal::new("auth.forbidden"))?;
     if lines.len() > LINES_MAX {
         return Err(Refusal::new("order.lines").with("limit", LINES_MAX as i64).into());
+    }
+    if lines.iter().any(|line| line.quantity > LINE_QUANTITY_MAX) {
+        return Err(Refusal::new("offer.quantity").with("max", LINE_QUANTITY_MAX).into());
     }
     let former: Option<Checkout> = rows.find::<Checkout>(&Key::checkout(account, checkout))?.cloned();
     if former.is_none() && lines.is_empty() {

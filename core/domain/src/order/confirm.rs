@@ -1,11 +1,11 @@
 //! Confirm: the buyer has what was ordered (spec/money.md 4.2 row 16).
 
 use super::release::release;
-use super::{Order, OrderState, ShipmentState};
+use super::{Order, OrderState, ShipmentState, settle};
 use crate::context::Context;
 use crate::id::OrderId;
 use crate::intent::Intent;
-use crate::outcome::{Facts, Refusal};
+use crate::outcome::Facts;
 use crate::rights::is_buyer;
 use crate::rows::{Key, Rows, Stop};
 
@@ -20,12 +20,12 @@ pub fn confirm(intent: &Intent, order: OrderId, ctx: &Context, rows: &mut Rows) 
             return Ok(Facts::none().with("released", order.released).with("again", true));
         }
         (OrderState::Open, ShipmentState::Shipped | ShipmentState::Delivered) => {}
-        (OrderState::Open, _) => return Err(Refusal::new("order.state").with("axis", "shipment").into()),
+        (OrderState::Open, _) => return Err(order.bad_shipment().into()),
         (OrderState::Created | OrderState::Completed | OrderState::Cancelled, _) => {
-            return Err(Refusal::new("order.state").with("axis", "order").into());
+            return Err(order.bad_state().into());
         }
     }
     let released = release(intent, &mut order, "confirm", ctx, rows)?;
-    rows.put(order)?;
+    settle::keep(order, ctx, rows)?;
     Ok(Facts::none().with("released", released))
 }

@@ -104,18 +104,17 @@ pub(crate) enum WayBack {
 }
 
 /// Sends money back to the buyer: posts it to 2120 and asks the rail for the refund. The exit 2120 -> 1000 follows
-/// when the rail confirms.
+/// when the rail confirms; until then the order has a blocker ([`super::settle::keep`]).
 pub(crate) fn send_back(
     order: &mut Order,
     payment: &Payment,
-    (way, amount): (WayBack, i64),
+    (way, money): (WayBack, Money),
     intent: &Intent,
     ctx: &Context,
     rows: &mut Rows,
 ) -> Result<DerivedId, Stop> {
     let number = order.refunds.len() as u16;
     let id = refund_id(order.id.bucket(), intent, number)?;
-    let money = Money::new(amount, order.currency);
     let chain = match way {
         WayBack::Arrived { event } => postings::unapplied_returned(event, id, payment.rail.owner(), money),
         WayBack::Waited { event } => postings::unapplied_refunded(event, id, money),
@@ -129,7 +128,8 @@ pub(crate) fn send_back(
         WayBack::Arrived { .. } | WayBack::Waited { .. } => RefundCause::Unapplied,
         WayBack::Held { cause } => cause,
     };
-    order.refunds.push(Refund { id, amount, state: RefundState::Pending, cause });
+    let foreign = (money.currency != order.currency).then_some(money.currency);
+    order.refunds.push(Refund { id, amount: money.minor, foreign, state: RefundState::Pending, cause });
     rows.put_new(RailOp {
         id,
         rail: payment.rail.clone(),

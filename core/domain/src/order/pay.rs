@@ -7,21 +7,21 @@ use souk_crypto::hash::digest;
 use super::escrow::event;
 use super::place::pay_timer;
 use super::{
-    BlockerKind, Order, OrderState, PayMethod, Payment, PaymentState, RailId, RailOp, RailOpKind,
-    RailOpState, settle,
+    Order, OrderState, PayMethod, Payment, PaymentState, RailId, RailOp, RailOpKind, RailOpState, settle,
 };
 use crate::bookkeeping::Message;
 use crate::context::Context;
 use crate::id::{DerivedId, OrderId, PaymentId, form_d};
 use crate::intent::Intent;
+use crate::money::Money;
 use crate::outcome::{Facts, Refusal};
 use crate::rights::is_buyer;
 use crate::rows::{Key, Rows, Stop};
 use crate::stock::Stock;
 use crate::time::Time;
 
-/// Begins a payment under the intent's id. Refuses: `order.unknown`, `order.not_party`, `order.closed`,
-/// `order.already_paid`, `pay.in_progress`, `stock.gone`.
+/// Begins a payment under the intent's id. Refuses: `order.unknown`, `order.not_party`, `intent.id_taken`, `order.closed`,
+/// `order.already_paid`, `pay.currency_mismatch`, `pay.amount_mismatch`, `pay.in_progress`, `stock.gone`.
 pub fn pay_start(
     intent: &Intent,
     order: OrderId,
@@ -34,11 +34,17 @@ pub fn pay_start(
     rows.need([&Key::order(order), &Key::payment(id), &Key::owner(order.bucket())])?;
     let mut order: Order = rows.get::<Order>(&Key::order(order), "order.unknown")?.clone();
     is_buyer(&order, ctx)?;
+    if rows.find::<Payment>(&Key::payment(id))?.is_some() {
+        return Err(Refusal::new("intent.id_taken").into());
+    }
     match order.state {
+        // Its time is over, and the timer that says so is only late.
+        OrderState::Created if ctx.now > order.pay_by => return Err(Refusal::new("order.closed").into()),
         OrderState::Created => {}
         OrderState::Open | OrderState::Completed => return Err(Refusal::new("order.already_paid").into()),
         OrderState::Cancelled => return Err(Refusal::new("order.closed").into()),
     }
+    check_max(intent, order.total)?;
     if let Some(former) = order.payment {
         let former: &Payment = rows.get(&Key::payment(former), "payment.unknown")?;
         if former.state == PaymentState::Pending {
@@ -98,12 +104,25 @@ pub fn pay_start(
     Ok(facts)
 }
 
-/// The relay has called a rail: keeps where the operation stands. An operation that has ended stays ended.
+/// Never dearer than the buyer agreed to.
+fn check_max(intent: &Intent, total: Money) -> Result<(), Refusal> {
+    match intent.max_total {
+        Some(max) if max.currency != total.currency => Err(Refusal::new("pay.currency_mismatch")),
+        Some(max) if max.minor < total.minor => {
+            Err(Refusal::new("pay.amount_mismatch").with("amount", total).with("max", max))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The relay has called a rail: keeps where the operation stands. An operation that has ended stays ended, and a
+/// refund ends by the rail's fact alone, because that fact posts it.
 pub fn rail_progress(
     op: DerivedId,
     state: RailOpState,
     rail_ref: &str,
     next_try: Time,
+    ctx: &Context,
     rows: &mut Rows,
 ) -> Result<Facts, Stop> {
     let mut op: RailOp = rows.get::<RailOp>(&Key::rail_op(op), "op.unknown")?.clone();
@@ -115,15 +134,21 @@ pub fn rail_progress(
         let payment = Payment { rail_ref: rail_ref.to_owned(), ..payment.clone() };
         rows.put(payment)?;
     }
-    if matches!(op.state, RailOpState::Succeeded | RailOpState::Refused) {
+    let ends = |state| matches!(state, RailOpState::Succeeded | RailOpState::Refused);
+    if ends(op.state) {
         return Ok(Facts::none().with("again", true));
     }
-    if state == RailOpState::Unknown && op.kind == RailOpKind::Refund {
-        settle::block(op.order, BlockerKind::RailUnknown, next_try, rows)?;
+    op.attempts = op.attempts.saturating_add(1);
+    if !(op.kind == RailOpKind::Refund && ends(state)) {
+        op.state = state;
     }
-    op.attempts += 1;
-    op.state = state;
     op.next_try = next_try;
+    let (order, kind) = (op.order, op.kind);
     rows.put(op)?;
+    if kind == RailOpKind::Refund
+        && let Some(order) = rows.find::<Order>(&Key::order(order))?.cloned()
+    {
+        settle::name_blocker(&order, ctx, rows)?;
+    }
     Ok(Facts::none())
 }

@@ -1,6 +1,6 @@
 //! PlaceOrder: reserves stock, freezes prices and rates, opens the order (spec/market.md 5.6).
 //!
-//! Checks in this order, a stage reports all its lines: shop, offers and quantities, price, stock.
+//! Checks in this order, a stage reports all its lines: shop, offers and quantities, price, address, stock.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ use crate::stock::set::{refused, short_line};
 pub const ADDRESS_SALT_BYTES: usize = 16;
 
 /// Places an order under the intent's id. Refuses: `order.lines`, `shop.closed`, `offer.gone`, `offer.quantity`,
-/// `price.changed`, `addr.form`, `stock.short`, `money.overflow`.
+/// `money.currency`, `price.changed`, `addr.form`, `stock.short`, `money.overflow`.
 pub fn place_order(
     intent: &Intent,
     place: &PlaceOrder,
@@ -49,13 +49,15 @@ pub fn place_order(
         return Err(Refusal::new("intent.id_taken").into());
     }
     let offers = live_offers(place, rows)?;
+    let (mut lines, mut total) = priced(&place.lines, &offers, &shop)?;
+    check_price(intent, &place.lines, &offers, total)?;
     let address = read_address(&intent.bin)?;
-    let (wanted, cut) = in_stock(place, rows)?;
-    let lines = priced(&wanted, &offers, &shop)?;
-    let total =
-        lines.iter().try_fold(0i64, |sum, line| sum.checked_add(line.amount)).filter(|sum| *sum <= MINOR_MAX);
-    let total = Money::new(total.ok_or(Refusal::new("money.overflow"))?, shop.currency);
-    check_price(intent, &wanted, &offers, total)?;
+    let (wanted, cut) = in_stock(place, &offers, rows)?;
+    if !cut.is_empty() {
+        // With fewer goods the shipping may not be free any more.
+        (lines, total) = priced(&wanted, &offers, &shop)?;
+        check_price(intent, &wanted, &offers, total)?;
+    }
     let tax = Money::new(lines.iter().map(|line| line.tax).sum(), shop.currency);
     let order = Order {
         id,
@@ -168,8 +170,13 @@ fn live_offers(place: &PlaceOrder, rows: &Rows) -> Result<BTreeMap<OfferId, Offe
     Ok(offers)
 }
 
-/// Lines as far as stock allows, and what was cut; all lines are first summed per stock row.
-fn in_stock(place: &PlaceOrder, rows: &Rows) -> Result<(Vec<WantedLine>, Vec<Facts>), Stop> {
+/// Lines as far as stock and the offers' quantity rules allow, and what was cut; all lines are first summed per stock
+/// row.
+fn in_stock(
+    place: &PlaceOrder,
+    offers: &BTreeMap<OfferId, Offer>,
+    rows: &Rows,
+) -> Result<(Vec<WantedLine>, Vec<Facts>), Stop> {
     let mut left: BTreeMap<OfferId, u32> = BTreeMap::new();
     let mut kept = Vec::new();
     let mut short = Vec::new();
@@ -178,7 +185,8 @@ fn in_stock(place: &PlaceOrder, rows: &Rows) -> Result<(Vec<WantedLine>, Vec<Fac
             Some(available) => *available,
             None => rows.get::<Stock>(&Key::stock(line.offer), "offer.gone")?.available(),
         };
-        let quantity = line.quantity.min(available);
+        let rule = offers.get(&line.offer).ok_or(Refusal::new("offer.gone"))?.quantity;
+        let quantity = if line.quantity <= available { line.quantity } else { rule.most_within(available) };
         left.insert(line.offer, available - quantity);
         if quantity < line.quantity {
             short.push(short_line(line.offer, line.quantity, quantity));
@@ -197,8 +205,12 @@ fn in_stock(place: &PlaceOrder, rows: &Rows) -> Result<(Vec<WantedLine>, Vec<Fac
     Ok((kept, short))
 }
 
-/// Goods lines and the shipping line, with tax.
-fn priced(wanted: &[WantedLine], offers: &BTreeMap<OfferId, Offer>, shop: &Shop) -> Result<Vec<Line>, Stop> {
+/// Goods lines and the shipping line, with tax, and what they come to.
+fn priced(
+    wanted: &[WantedLine],
+    offers: &BTreeMap<OfferId, Offer>,
+    shop: &Shop,
+) -> Result<(Vec<Line>, Money), Stop> {
     let overflow = |_| Stop::from(Refusal::new("money.overflow"));
     let mut lines = Vec::with_capacity(wanted.len() + 1);
     for line in wanted {
@@ -242,7 +254,11 @@ fn priced(wanted: &[WantedLine], offers: &BTreeMap<OfferId, Offer>, shop: &Shop)
         commission: 0,
         commission_tax: 0,
     };
-    Ok(lines.into_iter().zip(taxes).map(line).collect())
+    let lines: Vec<Line> = lines.into_iter().zip(taxes).map(line).collect();
+    let total =
+        lines.iter().try_fold(0i64, |sum, line| sum.checked_add(line.amount)).filter(|sum| *sum <= MINOR_MAX);
+    let total = Money::new(total.ok_or(Refusal::new("money.overflow"))?, shop.currency);
+    Ok((lines, total))
 }
 
 /// A price that fell is taken; one that rose is taken as long as the total stays within what the buyer agreed to.
@@ -252,10 +268,13 @@ fn check_price(
     offers: &BTreeMap<OfferId, Offer>,
     total: Money,
 ) -> Result<(), Stop> {
-    let within =
-        intent.max_total.is_some_and(|max| max.currency == total.currency && total.minor <= max.minor);
-    if within {
-        return Ok(());
+    if let Some(max) = intent.max_total {
+        if max.currency != total.currency {
+            return Err(Refusal::new("money.currency").into());
+        }
+        if total.minor <= max.minor {
+            return Ok(());
+        }
     }
     let rose =
         |line: &&WantedLine| offers.get(&line.offer).is_some_and(|offer| offer.price.minor > line.seen);

@@ -4,8 +4,8 @@
 use super::capture::stocks_of;
 use super::escrow::{WayBack, event, send_back};
 use super::{
-    BlockerKind, Case, CaseState, NOTE_CHARS_MAX, Order, OrderState, Payment, PaymentState, RefundCause,
-    ReleaseClock, ShipmentState, settle,
+    Case, CaseState, NOTE_CHARS_MAX, Order, OrderState, Payment, PaymentState, RefundCause, ReleaseClock,
+    ShipmentState, settle,
 };
 use crate::bookkeeping::{Message, Timer, TimerKind};
 use crate::catalogue::card::put_stock;
@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::handoff::HandOff;
 use crate::id::{CaseId, OrderId};
 use crate::intent::Intent;
+use crate::money::Money;
 use crate::outcome::{Facts, Refusal};
 use crate::parcel::{Parcel, ParcelState};
 use crate::rights::{Action, is_buyer, shop_for};
@@ -33,7 +34,7 @@ pub fn open_case(
     if reason.chars().count() > NOTE_CHARS_MAX {
         return Err(Refusal::new("case.reason").with("limit", NOTE_CHARS_MAX as i64).into());
     }
-    not_shipped(&order)?;
+    order.is_waiting()?;
     if order.case.as_ref().is_some_and(|case| case.state == CaseState::RefundAsked) {
         return Err(Refusal::new("case.open").into());
     }
@@ -44,7 +45,7 @@ pub fn open_case(
     let id = CaseId::from_bytes(*intent.id.bytes()).map_err(|_| Refusal::new("intent.form"))?;
     let generation = order.case.as_ref().map_or(1, |case| case.generation + 1);
     let answer_by = ctx.now.plus(policies.case_silence_us);
-    let mut case = Case {
+    let case = Case {
         id,
         state: CaseState::RefundAsked,
         reason: reason.to_owned(),
@@ -54,11 +55,10 @@ pub fn open_case(
     };
     event("return.opened", &order, None, ctx, rows)?;
     if is_late || is_free {
-        case.state = CaseState::Closed;
         order.case = Some(case);
         let cause = if is_late { RefundCause::NotShipped } else { RefundCause::BeforeShipping };
         let refund = refund_all(intent, &mut order, cause, ctx, rows)?;
-        rows.put(order)?;
+        settle::keep(order, ctx, rows)?;
         return Ok(Facts::none().with_text("case", id).with("agreed", true).with("refund", refund));
     }
     rows.put_new(case_timer(&order, &case));
@@ -73,7 +73,7 @@ pub fn refund_order(intent: &Intent, order: OrderId, ctx: &Context, rows: &mut R
     let mut order = load(order, rows)?;
     shop_for(order.shop, Action::RefundGrant, ctx, rows)?;
     if order.state != OrderState::Open {
-        return Err(Refusal::new("order.state").with("axis", "order").into());
+        return Err(order.bad_state().into());
     }
     let cause = if order.shipment == ShipmentState::None {
         RefundCause::BeforeShipping
@@ -81,23 +81,13 @@ pub fn refund_order(intent: &Intent, order: OrderId, ctx: &Context, rows: &mut R
         RefundCause::FromEscrow
     };
     let refund = refund_all(intent, &mut order, cause, ctx, rows)?;
-    rows.put(order)?;
+    settle::keep(order, ctx, rows)?;
     Ok(Facts::none().with("refund", refund))
 }
 
 fn load(order: OrderId, rows: &Rows) -> Result<Order, Stop> {
     rows.need([&Key::order(order), &Key::owner(order.bucket()), &Key::blocker(order)])?;
     Ok(rows.get::<Order>(&Key::order(order), "order.unknown")?.clone())
-}
-
-fn not_shipped(order: &Order) -> Result<(), Stop> {
-    if order.state != OrderState::Open {
-        return Err(Refusal::new("order.state").with("axis", "order").into());
-    }
-    if order.shipment != ShipmentState::None {
-        return Err(Refusal::new("order.state").with("axis", "shipment").into());
-    }
-    Ok(())
 }
 
 /// The timer of a refund request.
@@ -111,7 +101,8 @@ pub(crate) fn case_timer(order: &Order, case: &Case) -> Timer {
     }
 }
 
-/// Sends back all that is still held; units that have not left are free again, a label that has not moved is void.
+/// Sends back all that is still held; units that have not left are free again, a label that has not moved is void, an
+/// open request is answered by it.
 pub(crate) fn refund_all(
     intent: &Intent,
     order: &mut Order,
@@ -128,7 +119,8 @@ pub(crate) fn refund_all(
         }
         void_parcels(order, ctx, rows)?;
     }
-    send_back(order, &payment, (WayBack::Held { cause }, amount), intent, ctx, rows)?;
+    let money = Money::new(amount, order.currency);
+    send_back(order, &payment, (WayBack::Held { cause }, money), intent, ctx, rows)?;
     for line in &mut order.lines {
         line.refunded = line.paid - line.released;
     }
@@ -138,7 +130,9 @@ pub(crate) fn refund_all(
     order.updated_at = ctx.now;
     payment.state = PaymentState::Returned;
     rows.put(payment)?;
-    settle::unblock(order.id, &[BlockerKind::Clock, BlockerKind::EvidenceE0, BlockerKind::Frozen], rows)?;
+    if let Some(case) = &mut order.case {
+        case.state = CaseState::Closed;
+    }
     event("order.completed", order, Some(0), ctx, rows)?;
     Ok(amount)
 }
@@ -149,14 +143,14 @@ fn void_parcels(order: &Order, ctx: &Context, rows: &mut Rows) -> Result<(), Sto
     for key in &keys {
         let mut parcel: Parcel = rows.get::<Parcel>(key, "parcel.unknown")?.clone();
         parcel.state = ParcelState::Cancelled;
-        parcel.updated_at = ctx.now;
+        parcel.touch(ctx.now);
         tell_courier(&parcel, ctx, rows)?;
         rows.put(parcel)?;
     }
     Ok(())
 }
 
-/// Tells the courier's bucket how a parcel stands.
+/// Tells the courier's bucket how a parcel stands since its last change.
 pub(crate) fn tell_courier(parcel: &Parcel, ctx: &Context, rows: &mut Rows) -> Result<(), Stop> {
     let handoff = HandOff::StopMoved {
         courier: parcel.courier,
@@ -164,7 +158,7 @@ pub(crate) fn tell_courier(parcel: &Parcel, ctx: &Context, rows: &mut Rows) -> R
         state: parcel.state,
         chain_index: parcel.chain_index,
         chain_tip: parcel.chain_tip,
-        at: ctx.now,
+        at: parcel.updated_at,
     };
     let message = Message::Bucket { bucket: parcel.courier.bucket(), handoff: Box::new(handoff) };
     rows.emit(parcel.id.bucket(), message, ctx.now)

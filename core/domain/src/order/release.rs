@@ -3,9 +3,7 @@
 
 use super::capture::timer;
 use super::escrow::{authority, event, post_chain, refused};
-use super::{
-    BlockerKind, Line, LineKind, Order, OrderState, ReleaseClock, Settlement, ShipmentState, settle,
-};
+use super::{Line, LineKind, Order, OrderState, ReleaseClock, Settlement};
 use crate::bookkeeping::{Timer, TimerKind};
 use crate::context::Context;
 use crate::intent::Intent;
@@ -16,12 +14,10 @@ use crate::num::Rounding;
 use crate::outcome::Refusal;
 use crate::parcel::Level;
 use crate::rows::{Rows, Stop};
-use crate::time::{Span, Time};
+use crate::time::Time;
 
-/// Staff looks at an order that was delivered on our courier's word alone after this (spec/money.md 4.4, E0).
-const EVIDENCE_E0_STAFF: Span = Span::from_days(10);
-
-/// Fees of one line at the rates frozen in its order: goods bear commission and its tax, shipping bears nothing.
+/// Fees on what is released of one line, at the rates frozen in its order: goods bear commission and its tax, shipping
+/// bears nothing. They never take more than the line gives, so that no release is stuck on them.
 fn fees_of(line: &Line, order: &Order, amount: Money) -> Result<LineFees, Stop> {
     let rates = match line.kind {
         LineKind::Goods { .. } => CapturedRates {
@@ -32,7 +28,13 @@ fn fees_of(line: &Line, order: &Order, amount: Money) -> Result<LineFees, Stop> 
         },
         LineKind::Shipping => CapturedRates::NONE,
     };
-    rates.of(amount).map_err(|error| Refusal::new(error.code()).into())
+    let money = |minor| Money::new(minor, order.currency);
+    let taken =
+        LineFees { commission: money(line.commission), service: money(0), tax: money(line.commission_tax) };
+    money(line.released)
+        .add(amount)
+        .and_then(|released| rates.due(released, &taken, amount))
+        .map_err(|error| Refusal::new(error.code()).into())
 }
 
 /// Releases all that is held; answers the sum. The order is COMPLETED and its escrow account empty behind it.
@@ -74,7 +76,6 @@ pub(crate) fn release(
     let until = ctx.now.plus(ctx.reference.policies.reserve_us);
     order.settlement = Some(Settlement::Pending { until, amount: seller.minor });
     rows.put_new(timer(order, TimerKind::ReserveEnd, until));
-    settle::block(order.id, BlockerKind::Reserve, until, rows)?;
     event(
         if why == "confirm" { "order.confirmed" } else { "order.released" },
         order,
@@ -87,29 +88,18 @@ pub(crate) fn release(
 }
 
 /// The parcel is delivered with evidence of this level: releases at once, starts the clock, or shortens it.
-/// A later, stronger proof only shortens a clock.
-pub(crate) fn delivered(
+/// A later, stronger proof only shortens a clock; without a delay there is no clock, and staff must look.
+pub(crate) fn run_clock(
     intent: &Intent,
     order: &mut Order,
     level: Level,
     delivered_at: Time,
-    on_hold: bool,
     ctx: &Context,
     rows: &mut Rows,
 ) -> Result<(), Stop> {
-    order.updated_at = ctx.now;
-    if order.shipment != ShipmentState::Delivered {
-        order.shipment = ShipmentState::Delivered;
-        event("order.delivered", order, None, ctx, rows)?;
-    }
-    if order.state != OrderState::Open {
-        return Ok(());
-    }
-    if on_hold {
-        return freeze(order, ctx, rows);
-    }
     let Some(delay) = ctx.reference.policies.release_delay(level) else {
-        return settle::block(order.id, BlockerKind::EvidenceE0, delivered_at.plus(EVIDENCE_E0_STAFF), rows);
+        order.clock = ReleaseClock::Idle;
+        return Ok(());
     };
     let due = delivered_at.plus(delay);
     if due <= ctx.now {
@@ -120,30 +110,26 @@ pub(crate) fn delivered(
         ReleaseClock::Idle => 1,
         ReleaseClock::Running { due: former, .. } if former <= due => return Ok(()),
         ReleaseClock::Running { generation, .. } => generation + 1,
-        ReleaseClock::Frozen { .. } | ReleaseClock::Done => return Ok(()),
+        ReleaseClock::Frozen { generation, .. } => generation,
+        ReleaseClock::Done => return Ok(()),
     };
-    start(order, due, generation, rows)
-}
-
-fn start(order: &mut Order, due: Time, generation: u32, rows: &mut Rows) -> Result<(), Stop> {
     order.clock = ReleaseClock::Running { due, generation };
-    rows.put_new(Timer {
+    rows.set_timer(Timer {
         bucket: order.id.bucket(),
         due,
         entity: *order.id.bytes(),
         kind: TimerKind::Release,
         generation,
-    });
-    settle::block(order.id, BlockerKind::Clock, due, rows)
+    })
 }
 
 /// Stops the clock with the time it had left; its timer finds another generation.
-pub(crate) fn freeze(order: &mut Order, ctx: &Context, rows: &mut Rows) -> Result<(), Stop> {
-    if let ReleaseClock::Running { due, generation } = order.clock {
-        order.clock =
-            ReleaseClock::Frozen { left_us: due.since(ctx.now).micros().max(0), generation: generation + 1 };
-    } else if order.clock == ReleaseClock::Idle {
-        order.clock = ReleaseClock::Frozen { left_us: 0, generation: 1 };
-    }
-    settle::block(order.id, BlockerKind::Frozen, ctx.now.plus(EVIDENCE_E0_STAFF), rows)
+pub(crate) fn freeze(order: &mut Order, ctx: &Context) {
+    order.clock = match order.clock {
+        ReleaseClock::Running { due, generation } => {
+            ReleaseClock::Frozen { left_us: due.since(ctx.now).micros().max(0), generation: generation + 1 }
+        }
+        ReleaseClock::Idle => ReleaseClock::Frozen { left_us: 0, generation: 1 },
+        clock @ (ReleaseClock::Frozen { .. } | ReleaseClock::Done) => clock,
+    };
 }

@@ -2,7 +2,7 @@
 
 use super::capture::stocks_of;
 use super::escrow::event;
-use super::{CaseState, Order, OrderState, ShipmentState};
+use super::{CaseState, Order, OrderState, ShipmentState, settle};
 use crate::catalogue::card::put_stock;
 use crate::context::Context;
 use crate::id::OrderId;
@@ -19,14 +19,14 @@ pub fn ship(order: OrderId, ctx: &Context, rows: &mut Rows) -> Result<Facts, Sto
     if order.state == OrderState::Open && order.shipment == ShipmentState::Shipped {
         return Ok(Facts::none().with("again", true));
     }
-    if order.state != OrderState::Open || order.shipment != ShipmentState::None {
-        return Err(Refusal::new("order.state").with("axis", "order").into());
-    }
+    order.is_waiting()?;
     if !order.parcels.is_empty() {
         return Err(Refusal::new("ship.scan_expected").into());
     }
     shipped(&mut order, ctx, rows)?;
-    rows.put(order)?;
+    // The shop brings it by its own means: no courier has earned the shipping.
+    order.fees.courier = None;
+    settle::keep(order, ctx, rows)?;
     Ok(Facts::none())
 }
 

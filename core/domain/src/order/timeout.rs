@@ -5,9 +5,7 @@
 use super::escrow::{Book, event, post_chain, refused};
 use super::refund::refund_all;
 use super::release;
-use super::{
-    BlockerKind, CaseState, Order, OrderState, RefundCause, ReleaseClock, Settlement, ShipmentState, settle,
-};
+use super::{CaseState, Order, OrderState, RefundCause, ReleaseClock, Settlement, ShipmentState, settle};
 use crate::bookkeeping::Timer;
 use crate::context::Context;
 use crate::id::OrderId;
@@ -28,8 +26,8 @@ fn nothing() -> Facts {
     Facts::none().with("changed", false)
 }
 
-fn done(order: Order, rows: &mut Rows) -> Result<Facts, Stop> {
-    rows.put(order)?;
+fn done(order: Order, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
+    settle::keep(order, ctx, rows)?;
     Ok(Facts::none().with("changed", true))
 }
 
@@ -40,7 +38,7 @@ pub fn pay_window(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Rows
         return Ok(nothing());
     }
     settle::cancel_created(&mut order, intent, ctx, rows)?;
-    done(order, rows)
+    done(order, ctx, rows)
 }
 
 /// Not shipped in time: from now on a refund request is agreed at once.
@@ -51,7 +49,7 @@ pub fn ship_deadline(timer: &Timer, ctx: &Context, rows: &mut Rows) -> Result<Fa
     }
     order.overdue = true;
     order.updated_at = ctx.now;
-    done(order, rows)
+    done(order, ctx, rows)
 }
 
 /// Never shipped: the money goes back.
@@ -61,19 +59,19 @@ pub fn auto_cancel(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Row
         return Ok(nothing());
     }
     refund_all(intent, &mut order, RefundCause::NotShipped, ctx, rows)?;
-    done(order, rows)
+    done(order, ctx, rows)
 }
 
 /// The release clock.
 pub fn release(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
     let Some(mut order) = order_of(timer, rows)? else { return Ok(nothing()) };
-    let is_due =
-        matches!(order.clock, ReleaseClock::Running { generation, .. } if generation == timer.generation);
+    let is_due = matches!(order.clock, ReleaseClock::Running { due, generation }
+        if due == timer.due && generation == timer.generation);
     if order.state != OrderState::Open || !is_due {
         return Ok(nothing());
     }
     release::release(intent, &mut order, "clock", ctx, rows)?;
-    done(order, rows)
+    done(order, ctx, rows)
 }
 
 /// Silence of the shop on a refund request.
@@ -86,11 +84,8 @@ pub fn case_silence(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Ro
     if order.state != OrderState::Open || order.shipment != ShipmentState::None || !is_asked {
         return Ok(nothing());
     }
-    if let Some(case) = &mut order.case {
-        case.state = CaseState::Closed;
-    }
     refund_all(intent, &mut order, RefundCause::BeforeShipping, ctx, rows)?;
-    done(order, rows)
+    done(order, ctx, rows)
 }
 
 /// The reserve ends (P9): the seller's share becomes available, less what the seller owes.
@@ -107,7 +102,6 @@ pub fn reserve_end(intent: &Intent, timer: &Timer, ctx: &Context, rows: &mut Row
     }
     order.settlement = Some(Settlement::Available { amount });
     order.updated_at = ctx.now;
-    settle::unblock(order.id, &[BlockerKind::Reserve], rows)?;
     event("order.settled", &order, Some(amount), ctx, rows)?;
-    done(order, rows)
+    done(order, ctx, rows)
 }

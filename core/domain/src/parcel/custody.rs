@@ -7,16 +7,18 @@
 use souk_codes::proof::{CertK, CertRole, CustodyC, EventKind, EvidenceType, Fix, HandoverH, Verdict};
 use souk_crypto::hash::sha256;
 
+use super::fold::{self, Folded};
 use super::proof::{
     CLOCK_TOLERANCE, CustodyBin, Expected, check_certificate, check_handover, check_handover_time, digest_of,
     event_id, evidence_hash, frame, party_of,
 };
-use super::{CustodyEvent, HandoverSeen, Level, Link, Parcel, ParcelState, WaybillClaim, fold};
+use super::{CustodyEvent, HandoverSeen, Level, Link, Parcel, ParcelState, WaybillClaim};
 use crate::context::Context;
 use crate::id::Waybill;
 use crate::intent::Intent;
+use crate::order::escrow::event;
 use crate::order::refund::tell_courier;
-use crate::order::{Order, ShipmentState, release, ship};
+use crate::order::{Order, OrderState, ReleaseClock, ShipmentState, release, settle, ship};
 use crate::outcome::{Facts, Refusal};
 use crate::party::TokenHash;
 use crate::rows::{Key, Rows, Stop as Halt};
@@ -31,8 +33,8 @@ const FIX_ACCURACY_M_MAX: u16 = 100;
 /// A delivery is at its stop within this distance, metres (spec/logistics.md 4.7).
 const STOP_DISTANCE_M_MAX: i64 = 150;
 
-/// Takes a custody event in. Refuses: `custody.length`, frames, `custody.parcel_unknown`, `custody.key_unknown`,
-/// `proof.signature`, `custody.role`.
+/// Takes a custody event in. Refuses, in this order: `custody.length`, frames, `custody.key_unknown`,
+/// `proof.signature`, `custody.role`, `custody.parcel_unknown`: who has no key learns nothing about numbers.
 pub fn append_custody(
     intent: &Intent,
     waybill: Waybill,
@@ -41,7 +43,6 @@ pub fn append_custody(
 ) -> Result<Facts, Halt> {
     let bin = CustodyBin::decode(&intent.bin)?;
     let (event, signature) = CustodyC::decode(&bin.event).map_err(frame)?;
-    let parcel = parcel_of(waybill, "custody.parcel_unknown", rows)?;
     let (cert, key) = check_certificate(&bin.certificate, ctx.reference)
         .map_err(|_| Refusal::new("custody.key_unknown"))?;
     if event.signer_key_id != key.key_id() || ctx.actor.account().map(party_of) != Some(cert.party) {
@@ -49,19 +50,22 @@ pub fn append_custody(
     }
     key.verify(&digest_of(CustodyC::LETTER, &event.body()), &signature)
         .map_err(|_| Refusal::new("proof.signature"))?;
-    if event.waybill != waybill.number() {
-        return Err(Refusal::new("custody.parcel_unknown").into());
-    }
     if !may_write(cert.role, event.kind) {
         return Err(Refusal::new("custody.role").into());
     }
+    if event.waybill != waybill.number() {
+        return Err(Refusal::new("custody.parcel_unknown").into());
+    }
+    let parcel = parcel_of(waybill, "custody.parcel_unknown", rows)?;
     let id = event_id(&event.body());
-    let event_key = Key::custody_event(parcel.id, &id);
-    if rows.find::<CustodyEvent>(&event_key)?.is_some() {
+    if rows.find::<CustodyEvent>(&Key::custody_event(parcel.id, &id))?.is_some() {
         return Ok(facts(&parcel).with("again", true));
     }
-    let at = event_time(&event, ctx.now);
     let mut anomalies = Vec::new();
+    if cert.party != party_of(parcel.courier) {
+        fold::note(&mut anomalies, "not_holder");
+    }
+    let at = event_time(&event, &cert, ctx.now);
     let found = level_of(&event, &cert, &bin.evidence, &parcel, at, &mut anomalies, rows)?;
     let link = Link {
         index: Some(event.index),
@@ -72,6 +76,7 @@ pub fn append_custody(
         at,
         level: found.level,
         damaged: found.damaged,
+        stale: found.is_stale,
     };
     rows.put(CustodyEvent {
         parcel: parcel.id,
@@ -81,7 +86,7 @@ pub fn append_custody(
         anomalies: anomalies.clone(),
         received_at: ctx.now,
     })?;
-    take_link(intent, parcel, link, anomalies, found.is_stale, ctx, rows)
+    take_link(intent, parcel, link, anomalies, ctx, rows)
 }
 
 /// The parcel of a number.
@@ -126,11 +131,19 @@ fn may_write(role: CertRole, kind: EventKind) -> bool {
     }
 }
 
-/// Server time of an event: the device's estimate clamped into the past, else now (spec/logistics.md 4.6, quality 2
-/// and 0; boot times are compared once uploads carry them).
-fn event_time(event: &CustodyC, now: Time) -> Time {
-    let estimate = i64::try_from(event.server_time_us).unwrap_or(0);
-    if estimate == 0 { now } else { Time::from_micros(estimate).min(now) }
+/// Server time of an event: the device's estimate, not before its shift was opened (the last contact that is known)
+/// and not after now; now if it has none (spec/logistics.md 4.6, quality 2 and 0; boot times are compared once uploads
+/// carry them). So nobody lets a release clock run out by dating a delivery back.
+fn event_time(event: &CustodyC, cert: &CertK, now: Time) -> Time {
+    match told_time(event) {
+        Some(told) => told.max(Time::from_secs(cert.not_before_s().into())).min(now),
+        None => now,
+    }
+}
+
+/// The device's own estimate of the server's time.
+fn told_time(event: &CustodyC) -> Option<Time> {
+    i64::try_from(event.server_time_us).ok().filter(|micros| *micros > 0).map(Time::from_micros)
 }
 
 /// What the evidence of an event proves.
@@ -157,7 +170,7 @@ fn level_of(
         is_stale: false,
     };
     if event.evidence_hash != evidence_hash(evidence) {
-        anomalies.push("proof_missing".to_owned());
+        fold::note(anomalies, "proof_missing");
         return Ok(found);
     }
     let is_placed = is_at_stop(event.fix(), parcel.place);
@@ -169,11 +182,11 @@ fn level_of(
                 Ok(handover) => {
                     weigh_handover((&handover, evidence), is_placed, parcel, at, &mut found, anomalies, rows)?
                 }
-                Err(refusal) => anomalies.push(refusal.code.to_owned()),
+                Err(refusal) => fold::note(anomalies, refusal.code),
             }
         }
         EvidenceType::Photo if !evidence.is_empty() && is_placed => found.level = Level::E1,
-        EvidenceType::Photo => anomalies.push("place_far".to_owned()),
+        EvidenceType::Photo => fold::note(anomalies, "place_far"),
         EvidenceType::None
         | EvidenceType::Pin
         | EvidenceType::SignatureDrawing
@@ -186,8 +199,9 @@ fn level_of(
     }
     let (from, until) =
         (Time::from_secs(cert.not_before_s().into()), Time::from_secs(cert.not_after_s.into()));
-    if at < from.minus(CLOCK_TOLERANCE) || at > until.plus(CLOCK_TOLERANCE) {
-        anomalies.push("custody.shift".to_owned());
+    let told = told_time(event).unwrap_or(at);
+    if told < from.minus(CLOCK_TOLERANCE) || at > until.plus(CLOCK_TOLERANCE) {
+        fold::note(anomalies, "custody.shift");
         found.level = found.level.min(Level::E1);
     }
     Ok(found)
@@ -204,17 +218,17 @@ fn weigh_handover(
     rows: &mut Rows,
 ) -> Result<(), Halt> {
     if !use_counter(handover, bytes, parcel, rows)? {
-        anomalies.push("handover.replay".to_owned());
+        fold::note(anomalies, "handover.replay");
         return Ok(());
     }
     let is_bound = handover.bound_h8 != [0; 8];
     found.level = if is_bound && is_placed { Level::E4 } else { Level::E3 };
     if let Err(refusal) = check_handover_time(handover, at) {
-        anomalies.push(refusal.code.to_owned());
+        fold::note(anomalies, refusal.code);
         found.level = Level::E3;
         let made_at = Time::from_secs(handover.time_s.into());
-        let off = at.since(made_at).micros().abs();
-        found.is_stale = off > HANDOVER_STALE.micros();
+        let off = at.since(made_at).micros().unsigned_abs();
+        found.is_stale = off > HANDOVER_STALE.micros().unsigned_abs();
     }
     match handover.verdict {
         Verdict::Accept => {}
@@ -225,7 +239,7 @@ fn weigh_handover(
             }
         }
         Verdict::Delegate => {
-            anomalies.push("handover.policy".to_owned());
+            fold::note(anomalies, "handover.policy");
             found.level = Level::E0;
         }
     }
@@ -274,72 +288,77 @@ fn distance_m(a: (i32, i32), b: (i32, i32)) -> i64 {
     i64::try_from((north_m * north_m + east_m * east_m).isqrt()).unwrap_or(i64::MAX)
 }
 
-/// Adds a link to the parcel and lets order and courier know what it has changed.
+/// Adds a link to the parcel and lets order and courier know what it has changed. A link that is known changes nothing.
 pub(crate) fn take_link(
     intent: &Intent,
     mut parcel: Parcel,
     link: Link,
     anomalies: Vec<String>,
-    is_stale: bool,
     ctx: &Context,
     rows: &mut Rows,
 ) -> Result<Facts, Halt> {
-    let former = parcel.state;
-    fold::add(&mut parcel, link, ctx.now);
-    for odd in anomalies {
-        if !parcel.anomalies.contains(&odd) {
-            parcel.anomalies.push(odd);
-        }
+    if parcel.links.iter().any(|known| known.id == link.id) {
+        return Ok(facts(&parcel).with("again", true));
     }
-    let mut order: Order = rows.get::<Order>(&Key::order(parcel.order), "order.unknown")?.clone();
-    follow(intent, &mut order, &parcel, is_stale, ctx, rows)?;
+    let former = parcel.state;
+    let folded = fold::add(&mut parcel, link, ctx.now);
+    anomalies.iter().for_each(|odd| fold::note(&mut parcel.anomalies, odd));
+    let order: Order = rows.get::<Order>(&Key::order(parcel.order), "order.unknown")?.clone();
     if former != parcel.state || link.index.is_some() {
         tell_courier(&parcel, ctx, rows)?;
     }
-    let answer = facts(&parcel);
-    rows.put(parcel)?;
-    rows.put(order)?;
-    Ok(answer)
+    rows.put(parcel.clone())?;
+    if let Some(folded) = folded {
+        follow(intent, order, &folded, ctx, rows)?;
+    }
+    Ok(facts(&parcel))
 }
 
-/// What a parcel's new state means for its order.
+/// What a parcel's fold means for its order: its shipment axis and its release clock. Both follow from the links alone,
+/// so that their order does not matter; money that is released stays released.
 fn follow(
     intent: &Intent,
-    order: &mut Order,
-    parcel: &Parcel,
-    is_stale: bool,
+    mut order: Order,
+    folded: &Folded,
     ctx: &Context,
     rows: &mut Rows,
 ) -> Result<(), Halt> {
-    let is_off = !matches!(parcel.state, ParcelState::Created | ParcelState::Ready | ParcelState::Cancelled);
-    if is_off {
-        ship::shipped(order, ctx, rows)?;
+    let Some(shipment) = shipment_of(folded.state) else { return Ok(()) };
+    ship::shipped(&mut order, ctx, rows)?;
+    if shipment == ShipmentState::Delivered && order.shipment != shipment {
+        event("order.delivered", &order, None, ctx, rows)?;
     }
+    order.shipment = shipment;
     order.updated_at = ctx.now;
-    match parcel.state {
-        ParcelState::Delivered => {
-            let is_held = parcel.on_hold || parcel.damaged || is_stale;
-            let at = parcel.delivered_at.unwrap_or(ctx.now);
-            release::delivered(intent, order, parcel.level, at, is_held, ctx, rows)?;
+    if order.state == OrderState::Open {
+        if folded.is_held() {
+            release::freeze(&mut order, ctx);
+        } else if shipment == ShipmentState::Delivered {
+            let at = folded.delivered_at.unwrap_or(ctx.now);
+            release::run_clock(intent, &mut order, folded.release_level, at, ctx, rows)?;
+        } else {
+            order.clock = ReleaseClock::Idle;
         }
-        ParcelState::Refused | ParcelState::Returning => {
-            order.shipment = ShipmentState::Returning;
-            release::freeze(order, ctx, rows)?;
-        }
-        ParcelState::Returned => order.shipment = ShipmentState::Returned,
-        ParcelState::Lost => order.shipment = ShipmentState::Lost,
-        ParcelState::Created
-        | ParcelState::Ready
-        | ParcelState::PickedUp
+    }
+    settle::keep(order, ctx, rows)
+}
+
+/// The shipment axis of an order with one parcel; none = nothing has left.
+fn shipment_of(state: ParcelState) -> Option<ShipmentState> {
+    match state {
+        ParcelState::Created | ParcelState::Ready | ParcelState::Cancelled => None,
+        ParcelState::PickedUp
         | ParcelState::AtHub
         | ParcelState::InTransit
         | ParcelState::Customs
         | ParcelState::OutForDelivery
         | ParcelState::Attempted
-        | ParcelState::AtPickupPoint
-        | ParcelState::Cancelled => {}
+        | ParcelState::AtPickupPoint => Some(ShipmentState::Shipped),
+        ParcelState::Delivered => Some(ShipmentState::Delivered),
+        ParcelState::Refused | ParcelState::Returning => Some(ShipmentState::Returning),
+        ParcelState::Returned => Some(ShipmentState::Returned),
+        ParcelState::Lost => Some(ShipmentState::Lost),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -20,12 +20,32 @@ pub struct Folded {
     pub is_forked: bool,
     /// Strength of the strongest delivering link.
     pub level: Level,
+    /// Strength of the strongest delivering link whose evidence is fresh: what the release goes by.
+    pub release_level: Level,
+    /// Strength of the strongest refusal by the taker, whether or not the parcel's state followed it.
+    pub refusal_level: Level,
+    /// The taker took it and said that it is damaged.
+    pub is_taken_damaged: bool,
     /// When it was first delivered.
     pub delivered_at: Option<Time>,
     /// Said to be damaged.
     pub damaged: bool,
     /// Failed attempts.
     pub attempts: u16,
+}
+
+impl Folded {
+    /// Whether the money must wait for people: custody has two branches, the parcel is not with the buyer and not on
+    /// its way there, it was taken damaged, or the taker's refusal is better proven than the delivery.
+    pub fn is_held(&self) -> bool {
+        let is_delivered = self.state == ParcelState::Delivered;
+        self.is_forked
+            || matches!(
+                self.state,
+                ParcelState::Refused | ParcelState::Returning | ParcelState::Returned | ParcelState::Lost
+            )
+            || is_delivered && (self.is_taken_damaged || self.refusal_level > self.release_level)
+    }
 }
 
 /// The state that an event leads to; none = it moves nothing.
@@ -56,20 +76,26 @@ pub fn target(kind: EventKind) -> Option<ParcelState> {
     })
 }
 
-/// Links in the order of the chain, the buyer's own word behind the last link that is not later.
-fn ordered(links: &[Link]) -> Vec<Link> {
-    let mut chain: Vec<Link> = links.iter().filter(|link| link.index.is_some()).copied().collect();
+/// Whether a link stands outside the signed chain: the buyer's own word, or a scan made without knowing the event
+/// before it (spec/logistics.md 4.6).
+fn is_loose(link: &Link) -> bool {
+    link.index.is_none() || link.prev.0 == [0; 32]
+}
+
+/// Links in the order of the chain, the loose ones behind the last link that is not later; none before the label.
+fn ordered(links: &[Link], labelled_at: Time) -> Vec<Link> {
+    let (mut loose, mut chain): (Vec<Link>, Vec<Link>) = links.iter().partition(|link| is_loose(link));
     chain.sort_by(|a, b| (a.index, b.level, a.id).cmp(&(b.index, a.level, b.id)));
-    let mut latest = Time::default();
+    let mut latest = labelled_at;
     for link in &mut chain {
         latest = latest.max(link.at);
         link.at = latest;
     }
-    let mut words: Vec<Link> = links.iter().filter(|link| link.index.is_none()).copied().collect();
-    words.sort_by_key(|link| (link.at, link.id));
-    for word in words {
-        let place = chain.partition_point(|link| link.at <= word.at);
-        chain.insert(place, word);
+    loose.iter_mut().for_each(|link| link.at = link.at.max(labelled_at));
+    loose.sort_by_key(|link| (link.at, link.id));
+    for link in loose {
+        let place = chain.partition_point(|known| known.at <= link.at);
+        chain.insert(place, link);
     }
     chain
 }
@@ -83,13 +109,19 @@ pub fn fold(links: &[Link], labelled_at: Time) -> Folded {
         anomalies: Vec::new(),
         is_forked: is_forked(links),
         level: Level::E0,
+        release_level: Level::E0,
+        refusal_level: Level::E0,
+        is_taken_damaged: false,
         delivered_at: None,
         damaged: links.iter().any(|link| link.damaged),
         attempts: 0,
     };
-    for link in ordered(links) {
+    for link in ordered(links, labelled_at) {
         let kind = EventKind::from_number(link.kind);
         let Some(to) = kind.and_then(target) else { continue };
+        if to == ParcelState::Refused {
+            folded.refusal_level = folded.refusal_level.max(link.level);
+        }
         let (next, odd) = step(state, to, link.level);
         if let Some(odd) = odd {
             note(&mut folded.anomalies, odd);
@@ -97,11 +129,15 @@ pub fn fold(links: &[Link], labelled_at: Time) -> Folded {
         let Some(next) = next else { continue };
         state = next;
         if kind == Some(EventKind::Attempted) {
-            folded.attempts += 1;
+            folded.attempts = folded.attempts.saturating_add(1);
         }
         if state == ParcelState::Delivered {
             folded.delivered_at = folded.delivered_at.or(Some(link.at));
             folded.level = folded.level.max(link.level);
+            folded.is_taken_damaged |= link.damaged;
+            if !link.stale {
+                folded.release_level = folded.release_level.max(link.level);
+            }
         }
         folded.scans.push(Scan { kind: link.kind, reason: link.reason, at: link.at, state });
     }
@@ -129,50 +165,50 @@ fn step(from: ParcelState, to: ParcelState, level: Level) -> (Option<ParcelState
     }
 }
 
-fn note(anomalies: &mut Vec<String>, name: &str) {
-    if !anomalies.iter().any(|known| known == name) {
-        anomalies.push(name.to_owned());
-    }
-}
-
 /// Two links of the chain with one predecessor.
 fn is_forked(links: &[Link]) -> bool {
-    let mut prevs: Vec<_> = links.iter().filter(|link| link.index.is_some()).map(|link| link.prev).collect();
+    let mut prevs: Vec<_> = links.iter().filter(|link| !is_loose(link)).map(|link| link.prev).collect();
     prevs.sort_unstable();
     prevs.windows(2).any(|pair| pair[0] == pair[1])
 }
 
-/// Adds a link and folds anew; a link that is known changes nothing. Says whether the parcel has changed.
-pub(crate) fn add(parcel: &mut Parcel, link: Link, now: Time) -> bool {
-    if parcel.links.iter().any(|known| known.id == link.id) {
-        return false;
-    }
+/// What the fold finds odd; it is found anew each time, so a late link takes it back.
+const ODD: [&str; 3] = ["fork", "gap", "illegal_step"];
+
+/// Adds a link that is not known yet and folds anew. None: the label was void, the link is kept and moves nothing.
+pub(crate) fn add(parcel: &mut Parcel, link: Link, now: Time) -> Option<Folded> {
     parcel.links.push(link);
+    // In an order of its own, so that the row does not depend on the order in which links came.
+    parcel.links.sort_by_key(|link| (link.index.is_none(), link.index, link.id));
+    parcel.touch(now);
     if parcel.state == ParcelState::Cancelled {
         note(&mut parcel.anomalies, "scan_of_void_label");
-        parcel.updated_at = now;
-        return true;
+        return None;
     }
     let labelled_at = parcel.scans.first().map_or(now, |scan| scan.at);
     let folded = fold(&parcel.links, labelled_at);
-    let last =
-        parcel.links.iter().filter(|link| link.index.is_some()).max_by_key(|link| (link.index, link.id));
-    if let Some(last) = last {
+    let chain = parcel.links.iter().filter(|link| !is_loose(link));
+    if let Some(last) = chain.max_by_key(|link| (link.index, link.id)) {
         parcel.chain_index = last.index.map_or(0, |index| index.saturating_add(1));
         parcel.chain_tip = last.id.0;
     }
     parcel.state = folded.state;
-    parcel.scans = folded.scans;
-    for odd in folded.anomalies {
-        note(&mut parcel.anomalies, &odd);
-    }
+    parcel.scans.clone_from(&folded.scans);
+    parcel.anomalies.retain(|known| !ODD.contains(&known.as_str()));
+    folded.anomalies.iter().for_each(|odd| note(&mut parcel.anomalies, odd));
     parcel.on_hold = folded.is_forked;
     parcel.level = folded.level;
     parcel.delivered_at = folded.delivered_at;
     parcel.damaged = folded.damaged;
     parcel.attempts = folded.attempts;
-    parcel.updated_at = now;
-    true
+    Some(folded)
+}
+
+/// Notes an anomaly once; the list is in the order of names.
+pub(crate) fn note(anomalies: &mut Vec<String>, name: &str) {
+    if let Err(at) = anomalies.binary_search_by(|known| known.as_str().cmp(name)) {
+        anomalies.insert(at, name.to_owned());
+    }
 }
 
 #[cfg(test)]
@@ -183,7 +219,7 @@ mod tests {
     use crate::party::TokenHash;
 
     fn link(index: Option<u16>, kind: EventKind, at: i64, level: Level) -> Link {
-        let n = index.map_or(200, |index| index as u8);
+        let n = index.map_or(200, |index| index as u8 + 1);
         Link {
             index,
             id: TokenHash([n + 1; 32]),
@@ -193,6 +229,7 @@ mod tests {
             at: Time::from_secs(at),
             level,
             damaged: false,
+            stale: false,
         }
     }
 

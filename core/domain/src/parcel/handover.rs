@@ -18,7 +18,7 @@ use crate::rows::{Rows, Stop as Halt};
 use crate::time::Time;
 
 /// Takes the buyer's proof in. Refuses: frames, `label.key_unknown`, `proof.signature`, `label.not_mine`,
-/// `label.order_state`, `handover.key`, `handover.parcel`, `handover.label`, `handover.replay`, `handover.policy`,
+/// `label.void`, `handover.key`, `handover.parcel`, `handover.label`, `handover.replay`, `handover.policy`,
 /// `ack.*`.
 pub fn confirm_hand_over(
     intent: &Intent,
@@ -36,7 +36,7 @@ pub fn confirm_hand_over(
         return Err(Refusal::new("label.not_mine").into());
     }
     if parcel.state == ParcelState::Cancelled {
-        return Err(Refusal::new("label.order_state").into());
+        return Err(Refusal::new("label.void").into());
     }
     let expected = Expected { waybill: waybill.number(), label, key: &parcel.buyer_key };
     let handover = check_handover(proof, &expected)?;
@@ -66,6 +66,8 @@ pub fn confirm_hand_over(
         at: made_at,
         level: Level::E3,
         damaged: handover.verdict == Verdict::AcceptDamaged,
+        // It is the buyer's own confirmation, whenever it comes.
+        stale: false,
     };
-    take_link(intent, parcel, link, Vec::new(), false, ctx, rows)
+    take_link(intent, parcel, link, Vec::new(), ctx, rows)
 }

@@ -13,7 +13,7 @@ use crate::handoff::HandOff;
 use crate::id::{AccountId, OrderId, ParcelId, Waybill};
 use crate::intent::Intent;
 use crate::order::escrow::event;
-use crate::order::{Address, AddressText, Order, OrderState, ShipmentState};
+use crate::order::{Address, AddressText, Order};
 use crate::outcome::{Facts, Refusal};
 use crate::party::Shop;
 use crate::rights::{Action, shop_for};
@@ -23,7 +23,7 @@ use crate::rows::{Key, Rows, Stop as Halt};
 pub const WEIGHT_G_MAX: u32 = 655_350;
 
 /// Makes the label of an order's parcel under the intent's id. Refuses: `order.unknown`, `order.not_party`,
-/// `order.state`, `label.state` (it has one), `label.courier`, `label.field_missing{field}`.
+/// `intent.id_taken`, `order.state`, `label.state` (it has one), `label.courier`, `label.field_missing{field}`.
 pub fn make_labels(
     intent: &Intent,
     order: OrderId,
@@ -37,9 +37,10 @@ pub fn make_labels(
     rows.need([&Key::order(order), &Key::parcel(id), &Key::address(order), &owner_key])?;
     let mut order: Order = rows.get::<Order>(&Key::order(order), "order.unknown")?.clone();
     let shop: Shop = shop_for(order.shop, Action::OrderShip, ctx, rows)?.clone();
-    if order.state != OrderState::Open || order.shipment != ShipmentState::None {
-        return Err(Refusal::new("order.state").with("axis", "order").into());
+    if rows.find::<Parcel>(&Key::parcel(id))?.is_some() {
+        return Err(Refusal::new("intent.id_taken").into());
     }
+    order.is_waiting()?;
     if !order.parcels.is_empty() {
         return Err(Refusal::new("label.state").into());
     }

@@ -12,7 +12,7 @@ use crate::rows::{Key, Rows, Stop as Halt};
 use crate::time::{Span, Time};
 
 /// Opens a shift under the intent's id and gives the certificate of the day; needs the platform's seal.
-/// Refuses: `auth.forbidden` (not a courier), `shift.hours`, `shift.open`.
+/// Refuses: `auth.forbidden` (not a courier), `shift.hours`, `intent.id_taken`, `shift.open`.
 pub fn open_shift(intent: &Intent, hours: u8, ctx: &Context, rows: &mut Rows) -> Result<Facts, Halt> {
     let Actor::User { account, device, key, roles } = ctx.actor else {
         return Err(Refusal::new("auth.forbidden").into());
@@ -25,6 +25,9 @@ pub fn open_shift(intent: &Intent, hours: u8, ctx: &Context, rows: &mut Rows) ->
     }
     let id = ShiftId::from_bytes(*intent.id.bytes()).map_err(|_| Refusal::new("intent.form"))?;
     rows.need([&Key::route(*account), &Key::shift(id)])?;
+    if rows.find::<Shift>(&Key::shift(id))?.is_some() {
+        return Err(Refusal::new("intent.id_taken").into());
+    }
     let mut route = route_of(*account, rows)?;
     if let Some(open) = route.shift {
         let open: &Shift = rows.get(&Key::shift(open), "shift.unknown")?;
@@ -72,6 +75,13 @@ pub fn close_shift(shift: ShiftId, ctx: &Context, rows: &mut Rows) -> Result<Fac
         return Ok(Facts::none().with("again", true));
     }
     let mut route = route_of(account, rows)?;
+    if route.shift != Some(shift) {
+        // Its certificate ran out and another shift has taken its stops over.
+        row.closed_at = Some(ctx.now);
+        row.report = Some(ShiftReport::default());
+        rows.put(row)?;
+        return Ok(Facts::none().with("planned", 0u32).with("delivered", 0u32));
+    }
     let keys: Vec<Key> =
         route.open.iter().chain(&route.ended).map(|parcel| Key::stop(account, *parcel)).collect();
     rows.need(&keys)?;
@@ -83,16 +93,18 @@ pub fn close_shift(shift: ShiftId, ctx: &Context, rows: &mut Rows) -> Result<Fac
         match stop.state {
             ParcelState::Delivered => report.delivered += 1,
             ParcelState::Attempted => report.attempted += 1,
-            ParcelState::Refused | ParcelState::Returning | ParcelState::Returned => report.returned += 1,
+            ParcelState::Refused
+            | ParcelState::Returning
+            | ParcelState::Returned
+            | ParcelState::AtHub
+            | ParcelState::AtPickupPoint => report.returned += 1,
             ParcelState::Created | ParcelState::Ready | ParcelState::Cancelled | ParcelState::Lost => {
                 report.absent += 1
             }
             ParcelState::PickedUp
-            | ParcelState::AtHub
             | ParcelState::InTransit
             | ParcelState::Customs
-            | ParcelState::OutForDelivery
-            | ParcelState::AtPickupPoint => loaded.push(Facts::none().with_text("parcel", stop.parcel)),
+            | ParcelState::OutForDelivery => loaded.push(Facts::none().with_text("parcel", stop.parcel)),
         }
     }
     if !loaded.is_empty() {
@@ -137,20 +149,24 @@ pub(crate) fn stop_moved(
 ) -> Result<(), Halt> {
     rows.need([&Key::stop(courier, parcel), &Key::route(courier)])?;
     let mut stop: Stop = rows.get::<Stop>(&Key::stop(courier, parcel), "handoff.early")?.clone();
-    if chain_index < stop.chain_index || (chain_index == stop.chain_index && at < stop.updated_at) {
+    if at <= stop.updated_at {
         return Ok(());
     }
     stop.state = state;
     stop.chain_index = chain_index;
     stop.chain_tip = *chain_tip;
     stop.updated_at = at;
-    if state.is_final() {
-        let mut route = route_of(courier, rows)?;
-        if route.open.contains(&parcel) {
-            route.open.retain(|open| *open != parcel);
-            route.ended.push(parcel);
-            rows.put(route)?;
-        }
+    let mut route = route_of(courier, rows)?;
+    let is_open = route.open.contains(&parcel);
+    if is_open == state.is_final() {
+        // Finished; or found again, or on its way back after all.
+        let (from, to) = match is_open {
+            true => (&mut route.open, &mut route.ended),
+            false => (&mut route.ended, &mut route.open),
+        };
+        from.retain(|other| *other != parcel);
+        to.push(parcel);
+        rows.put(route)?;
     }
     rows.put(stop)
 }

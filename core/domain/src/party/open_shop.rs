@@ -5,13 +5,15 @@ use crate::catalogue::card;
 use crate::context::Context;
 use crate::id::ShopId;
 use crate::intent::{Intent, OpenShop};
+use crate::money::MINOR_MAX;
 use crate::outcome::{Facts, Refusal};
 use crate::rows::{Key, Rows, Stop};
 
-/// Longest name of a shop, in characters: object 59 of a payment code holds 25, the label more.
+/// Longest name of a shop, and of its city, in characters: object 59 of a payment code holds 25, the label more.
 pub const NAME_CHARS_MAX: usize = 60;
 
-/// Opens a shop under the intent's id. Refuses: `shop.exists`, `shop.name`, `shop.country`, `money.currency`.
+/// Opens a shop under the intent's id. Refuses: `shop.exists`, `shop.name`, `shop.country`, `money.currency`,
+/// `money.range`.
 pub fn open_shop(intent: &Intent, open: &OpenShop, ctx: &Context, rows: &mut Rows) -> Result<Facts, Stop> {
     let owner = ctx.actor.account().ok_or(Refusal::new("auth.forbidden"))?;
     let id = ShopId::from_bytes(*intent.id.bytes()).map_err(|_| Refusal::new("intent.form"))?;
@@ -28,9 +30,19 @@ pub fn open_shop(intent: &Intent, open: &OpenShop, ctx: &Context, rows: &mut Row
     if open.country.len() != 2 || !open.country.bytes().all(|b| b.is_ascii_uppercase()) {
         return Err(Refusal::new("shop.country").into());
     }
-    let in_currency = |money: &crate::money::Money| money.currency == open.currency && money.minor >= 0;
-    if !in_currency(&open.shipping.flat) || !open.shipping.free_from.as_ref().is_none_or(in_currency) {
-        return Err(Refusal::new("money.currency").into());
+    if open.city.chars().count() > NAME_CHARS_MAX {
+        return Err(Refusal::new("shop.name")
+            .with("field", "city")
+            .with("limit", NAME_CHARS_MAX as i64)
+            .into());
+    }
+    for money in [Some(open.shipping.flat), open.shipping.free_from].into_iter().flatten() {
+        if money.currency != open.currency {
+            return Err(Refusal::new("money.currency").into());
+        }
+        if !(0..=MINOR_MAX).contains(&money.minor) {
+            return Err(Refusal::new("money.range").into());
+        }
     }
     let shop = Shop {
         id,

@@ -104,6 +104,10 @@ pub fn rotate_tokens(
     if let Some(former) = replaces
         && let Some(row) = rows.find::<Token>(&Key::token(tokens.account.bucket(), &former.0))?
     {
+        if matches!(row.kind, TokenKind::Refresh { spent: true, .. }) {
+            // Its answer was lost and another successor is in use: whoever brings it late did not sign in with it.
+            return Err(Refusal::new("token.unknown").into());
+        }
         let row = Token { kind: TokenKind::Refresh { replaces: None, spent: true }, ..row.clone() };
         rows.put(row)?;
     }

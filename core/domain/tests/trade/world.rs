@@ -1,45 +1,38 @@
-//! A world of plain maps round `decide`: rows, versions, journal, and everything that must hold after each step.
+//! A world of plain maps round `decide`: rows, versions, journal. What people do in it stands in `acts`, what couriers
+//! and buyers sign in `signed`, and what must hold after each step in `check`.
+
+mod acts;
+mod check;
+mod signed;
 
 use std::collections::BTreeMap;
 
-use souk_codes::proof::{
-    Algorithm, CustodyC, CustodyFlags, EventKind, EvidenceType, Fix, HandoverFlags, HandoverH, Reason,
-    Verdict,
-};
-use souk_crypto::hash::{digest, h8, sha256};
+use souk_crypto::hash::digest;
 use souk_crypto::sign::{Ed25519Key, Signer};
-use souk_domain::bookkeeping::{Message, Outbox, Owner, Timer};
-use souk_domain::catalogue::put_product::{CheckedProduct, ProductFacts};
-use souk_domain::catalogue::{QuantityRule, TaxRule};
+use souk_domain::bookkeeping::Owner;
 use souk_domain::context::{Actor, Context, FeePlan, PlatformKey, Policies, Reference, Seal};
 use souk_domain::decide::{Step, decide};
 use souk_domain::id::{
     AccountId, Bucket, DerivedId, DeviceId, IntentId, OfferId, OrderId, ParcelId, ShopId, form_d, form_u,
 };
-use souk_domain::intent::{
-    Body, EnrolDevice, Fact, Intent, OpenShop, PlaceOrder, PutProduct, RailFact, ServerAct, ShortPolicy,
-    WantedLine,
-};
-use souk_domain::ledger::{Account as LedgerAccount, AccountCode, JournalHead, Transfer};
+use souk_domain::intent::{Body, EnrolDevice, Intent, OpenShop, ServerAct};
+use souk_domain::ledger::{JournalHead, Transfer};
 use souk_domain::money::{Bp, Currency, Money, Ppm};
-use souk_domain::num::Rounding;
-use souk_domain::order::{
-    AddressText, Order, OrderState, PayMethod, RailId, RailOp, RailOpKind, RefundState, ShipmentState,
-};
+use souk_domain::order::Order;
 use souk_domain::outcome::Outcome;
-use souk_domain::parcel::proof::{CustodyBin, digest_of, event_id, evidence_hash, party_of};
-use souk_domain::parcel::{Parcel, Shift};
 use souk_domain::party::{AccountRoles, DeviceKey, Shipping};
 use souk_domain::rows::{Entity, Key, Row, RowKind, Rows};
-use souk_domain::stock::Stock;
 use souk_domain::time::{Span, Time};
+
+pub(crate) use acts::sandbox;
+pub(crate) use signed::{HandoverFields, Told, Upload};
 
 /// 2026-11-22T12:00Z.
 pub(crate) const START: Time = Time::from_secs(1_795_348_800);
 /// Where the buyers live, 1e-7 degrees.
 pub(crate) const HOME: (i32, i32) = (375_665_000, 1_269_780_000);
 
-pub(crate) struct Platform(Ed25519Key);
+pub(crate) struct Platform(pub(crate) Ed25519Key);
 
 impl Seal for Platform {
     fn key_id(&self) -> u8 {
@@ -74,25 +67,29 @@ pub(crate) struct World {
     pub(crate) now: Time,
     rows: BTreeMap<Key, (u64, Row)>,
     pub(crate) transfers: Vec<Transfer>,
-    reference: Reference,
-    platform: Platform,
+    pub(crate) reference: Reference,
+    pub(crate) platform: Platform,
     minted: u64,
     pub(crate) people: Vec<Person>,
     pub(crate) shop: Option<ShopId>,
     captures: u32,
+    /// What each parcel's courier would scan next: index and event before.
+    chains: BTreeMap<ParcelId, (u16, [u8; 32])>,
 }
 
 /// Who is who in `people`.
 pub(crate) const SELLER: usize = 0;
 pub(crate) const COURIER: usize = 1;
-pub(crate) const BUYER: usize = 2;
+/// A courier whom no parcel is given to.
+pub(crate) const RIVAL: usize = 2;
+pub(crate) const BUYER: usize = 3;
 
 pub(crate) fn krw(minor: i64) -> Money {
-    Money::new(minor, Currency::from_code("KRW").unwrap())
+    Money::new(minor, Currency::KRW)
 }
 
 impl World {
-    /// A seller with a shop, a courier and some buyers; commission 5 % with 10 % tax on it.
+    /// A seller with a shop, two couriers and some buyers; commission 5 % with 10 % tax on it.
     pub(crate) fn new(buyers: usize) -> World {
         let platform = Platform(Ed25519Key::from_seed(std::array::from_fn(|i| i as u8)));
         let public: [u8; 32] = platform.0.public_key().bytes().try_into().unwrap();
@@ -112,6 +109,7 @@ impl World {
             people: Vec::new(),
             shop: None,
             captures: 0,
+            chains: BTreeMap::new(),
         };
         for number in 0..1024 {
             let bucket = Bucket::new(number).unwrap();
@@ -126,24 +124,26 @@ impl World {
             let row = owner.into_row();
             world.rows.insert(row.key(), (1, row));
         }
-        for number in 0..buyers + 2 {
+        for number in 0..buyers + BUYER {
             world.enrol(number);
         }
-        let courier = world.people[COURIER].account;
-        let open = OpenShop {
-            name: "Morning Market".to_owned(),
-            city: "Seoul".to_owned(),
-            country: "KR".to_owned(),
-            currency: Currency::from_code("KRW").unwrap(),
-            shipping: Shipping { flat: krw(3000), free_from: Some(krw(50_000)) },
-            courier: Some(courier),
-        };
-        let bucket = world.people[SELLER].account.bucket();
-        let id = world.mint(bucket);
+        let open = world.shop_to_open();
+        let id = world.mint(world.people[SELLER].account.bucket());
         let outcome = world.decide(SELLER, id, Body::OpenShop(open));
         assert!(outcome.is_accepted(), "{outcome:?}");
         world.shop = Some(ShopId::from_bytes(*id.bytes()).unwrap());
         world
+    }
+
+    pub(crate) fn shop_to_open(&self) -> OpenShop {
+        OpenShop {
+            name: "Morning Market".to_owned(),
+            city: "Seoul".to_owned(),
+            country: "KR".to_owned(),
+            currency: Currency::KRW,
+            shipping: Shipping { flat: krw(3000), free_from: Some(krw(50_000)) },
+            courier: Some(self.people[COURIER].account),
+        }
     }
 
     fn enrol(&mut self, number: usize) {
@@ -153,7 +153,7 @@ impl World {
             account,
             device: DeviceId::from_bytes([number as u8 + 1; 16]).unwrap(),
             key: Ed25519Key::from_seed([number as u8 + 1; 32]),
-            roles: AccountRoles { courier: number == COURIER, operator: false },
+            roles: AccountRoles { courier: [COURIER, RIVAL].contains(&number), operator: false },
             counter: 0,
         };
         let act = ServerAct::EnrolDevice(EnrolDevice {
@@ -173,22 +173,30 @@ impl World {
     pub(crate) fn mint(&mut self, bucket: Bucket) -> IntentId {
         self.minted += 1;
         let mut random = [0; 9];
-        random[..8].copy_from_slice(&self.minted.to_le_bytes());
+        random[..8].copy_from_slice(&self.minted.to_be_bytes());
         IntentId::from_bytes(form_u(self.now.millis() as u64, bucket, random)).unwrap()
     }
 
     /// An act of a person, under an id.
     pub(crate) fn decide(&mut self, who: usize, id: IntentId, body: Body) -> Outcome {
-        self.decide_bin(who, id, body, Vec::new())
+        self.decide_with(who, id, body, Vec::new(), None)
     }
 
-    pub(crate) fn decide_bin(&mut self, who: usize, id: IntentId, body: Body, bin: Vec<u8>) -> Outcome {
+    /// An act of a person with bytes beside it, who agrees to pay so much.
+    pub(crate) fn decide_with(
+        &mut self,
+        who: usize,
+        id: IntentId,
+        body: Body,
+        bin: Vec<u8>,
+        max_total: Option<Money>,
+    ) -> Outcome {
         let actor = self.people[who].actor();
         let intent = Intent {
             id: id.into(),
             made_at: self.now,
             not_after: self.now.plus(Span::from_days(7)),
-            max_total: None,
+            max_total,
             body,
             bin,
         };
@@ -218,9 +226,9 @@ impl World {
         self.run(&intent, &Actor::Server)
     }
 
-    /// Decides, loads what is missing, and keeps what was written; a refusal must have written nothing.
+    /// Decides and keeps what was written. A refusal must have written nothing; the same decision made again must be
+    /// the same; and a device with all rows, which has other random bytes and no seal, must predict it.
     pub(crate) fn run(&mut self, intent: &Intent, actor: &Actor) -> Outcome {
-        let mut rows = Rows::new();
         let ctx = Context {
             now: self.now,
             actor,
@@ -228,16 +236,34 @@ impl World {
             random: digest("test/random/", &[intent.id.bytes()]),
             seal: Some(&self.platform),
         };
-        loop {
-            match decide(intent, &ctx, &mut rows) {
-                Step::Done(outcome) => {
-                    if !outcome.is_accepted() {
-                        assert!(rows.staged_changes().is_empty(), "a refusal has staged rows");
-                    }
-                    rows.keep();
-                    self.apply(rows);
-                    return outcome;
+        let (mut rows, step) = self.step(intent, &ctx);
+        let (again, step_again) = self.step(intent, &ctx);
+        assert_eq!(step, step_again);
+        assert_eq!(rows.staged_changes(), again.staged_changes(), "the same decision writes the same");
+        let Step::Done(outcome) = step else { panic!("the server knows everything: {intent:?}") };
+        if actor.account().is_some() {
+            let device = Context { random: [0x77; 32], seal: None, ..ctx };
+            match self.step(intent, &device).1 {
+                Step::Unknown => {
+                    let is_sealed = matches!(intent.body, Body::MakeLabels { .. } | Body::OpenShift { .. });
+                    assert!(is_sealed && outcome.is_accepted(), "{intent:?}");
                 }
+                predicted => assert_eq!(predicted, Step::Done(outcome.clone()), "{intent:?}"),
+            }
+        }
+        if !outcome.is_accepted() {
+            assert!(rows.staged_changes().is_empty(), "a refusal has staged rows");
+        }
+        rows.keep();
+        self.apply(rows);
+        outcome
+    }
+
+    /// Decides, loading what is missing.
+    fn step(&self, intent: &Intent, ctx: &Context) -> (Rows, Step) {
+        let mut rows = Rows::new();
+        loop {
+            match decide(intent, ctx, &mut rows) {
                 Step::Missing(keys) => {
                     for key in keys {
                         assert!(!rows.is_loaded(&key), "asked twice for {key:?}");
@@ -248,7 +274,7 @@ impl World {
                         rows.load(key, version, row);
                     }
                 }
-                Step::Unknown => panic!("the server knows everything"),
+                step => return (rows, step),
             }
         }
     }
@@ -284,306 +310,19 @@ impl World {
         self.rows.get(key).and_then(|(_, row)| T::from_row(row).cloned())
     }
 
+    /// A row as a test wants it.
+    pub(crate) fn set<T: Entity>(&mut self, row: T) {
+        let row = row.into_row();
+        let version = self.rows.get(&row.key()).map_or(0, |(version, _)| *version);
+        self.rows.insert(row.key(), (version + 1, row));
+    }
+
     pub(crate) fn order(&self, id: OrderId) -> Order {
         self.one(&Key::order(id)).unwrap()
     }
 
-    // ---- what people do
-
-    pub(crate) fn put_product(&mut self, sku: &str, price: i64, stock: u32) -> OfferId {
-        let body = Body::PutProduct(Box::new(PutProduct {
-            shop: self.shop.unwrap(),
-            sku: sku.to_owned(),
-            product: CheckedProduct::new(ProductFacts {
-                title: format!("Thing {sku}"),
-                ..ProductFacts::default()
-            })
-            .unwrap(),
-            price: krw(price),
-            tax: TaxRule { rate: Ppm(100_000), inclusive: true, rounding: Rounding::HalfUp },
-            quantity: QuantityRule::ANY,
-            stock: Some(stock),
-        }));
-        let (_, outcome) = self.act(SELLER, body);
-        let Outcome::Accepted { data, .. } = outcome else { panic!("{outcome:?}") };
-        data.text("offer").unwrap().parse().unwrap()
-    }
-
-    pub(crate) fn place(&mut self, who: usize, lines: &[(OfferId, u32, i64)]) -> (OrderId, Outcome) {
-        let place = PlaceOrder {
-            shop: self.shop.unwrap(),
-            lines: lines
-                .iter()
-                .map(|(offer, quantity, seen)| WantedLine { offer: *offer, quantity: *quantity, seen: *seen })
-                .collect(),
-            policy: ShortPolicy::AllOrNothing,
-            note: String::new(),
-        };
-        let id = self.mint(self.shop.unwrap().bucket());
-        let address = AddressText {
-            name: "Kim".to_owned(),
-            city: "Seoul".to_owned(),
-            place: Some(HOME),
-            ..AddressText::default()
-        };
-        let bin = [vec![7; 16], serde_json::to_vec(&address).unwrap()].concat();
-        let outcome = self.decide_bin(who, id, Body::PlaceOrder(place), bin);
-        (OrderId::from_bytes(*id.bytes()).unwrap(), outcome)
-    }
-
-    pub(crate) fn pay_start(&mut self, who: usize, order: OrderId) -> Outcome {
-        let rail = RailId::new(RailId::SANDBOX).unwrap();
-        self.act(who, Body::PayStart { order, rail, method: PayMethod::Mandate }).1
-    }
-
-    /// The rail has captured an amount for the order's payment.
-    pub(crate) fn capture(&mut self, order: OrderId, amount: i64) -> Option<Outcome> {
-        self.captures += 1;
-        let number = self.captures;
-        self.capture_as(order, amount, number)
-    }
-
-    pub(crate) fn capture_as(&mut self, order: OrderId, amount: i64, number: u32) -> Option<Outcome> {
-        let payment = self.order(order).payment?;
-        Some(self.server(ServerAct::RailFact(RailFact {
-            rail: RailId::new(RailId::SANDBOX).unwrap(),
-            payment,
-            rail_ref: "pay_1".to_owned(),
-            fact: Fact::Captured { capture: format!("cap_{number}"), amount: krw(amount) },
-        })))
-    }
-
-    /// The rail confirms every refund that is asked of it.
-    pub(crate) fn confirm_refunds(&mut self) {
-        for op in self.all::<RailOp>() {
-            if op.kind == RailOpKind::Refund {
-                let fact = RailFact {
-                    rail: op.rail.clone(),
-                    payment: op.payment,
-                    rail_ref: "pay_1".to_owned(),
-                    fact: Fact::Refunded { op: op.id },
-                };
-                let outcome = self.server(ServerAct::RailFact(fact));
-                assert!(outcome.is_accepted(), "{outcome:?}");
-            }
-        }
-    }
-
-    pub(crate) fn make_label(&mut self, order: OrderId) -> (ParcelId, Outcome) {
-        let (id, outcome) = self.act(SELLER, Body::MakeLabels { order, weight_g: 1520, courier: None });
-        (ParcelId::from_bytes(*id.bytes()).unwrap(), outcome)
-    }
-
-    pub(crate) fn open_shift(&mut self) -> Vec<u8> {
-        let id = self.mint(self.people[COURIER].account.bucket());
-        let outcome = self.decide(COURIER, id, Body::OpenShift { hours: 12 });
-        assert!(outcome.is_accepted(), "{outcome:?}");
-        self.all::<Shift>().pop().unwrap().certificate
-    }
-
-    /// The buyer's phone signs a hand-over for the parcel.
-    pub(crate) fn handover(&mut self, who: usize, parcel: &Parcel, verdict: Verdict) -> Vec<u8> {
-        let person = &mut self.people[who];
-        person.counter += 1;
-        let handover = HandoverH {
-            algorithm: Algorithm::Ed25519,
-            verdict,
-            key_id: person.key.public_key().key_id()[..4].try_into().unwrap(),
-            waybill: parcel.waybill.number(),
-            time_s: self.now.secs() as u32,
-            validity: 4,
-            flags: HandoverFlags::NONE,
-            counter: person.counter,
-            bound_h8: h8(&parcel.label),
-        };
-        let d = digest_of(HandoverH::LETTER, &handover.body());
-        handover.encode(&person.key.sign_deterministic(&d))
-    }
-
-    /// The courier signs an event; `step` is its place in the chain behind `prev`.
-    pub(crate) fn event(
-        &self,
-        parcel: &Parcel,
-        index: u16,
-        prev: [u8; 32],
-        kind: EventKind,
-        evidence: &[u8],
-    ) -> ([u8; 32], Vec<u8>) {
-        let courier = &self.people[COURIER];
-        let event = CustodyC {
-            algorithm: Algorithm::Ed25519,
-            kind,
-            flags: CustodyFlags::NONE,
-            waybill: parcel.waybill.number(),
-            index,
-            reason: (kind == EventKind::Attempted).then_some(Reason::ConsigneeNotHome),
-            evidence: if evidence.is_empty() { EvidenceType::None } else { EvidenceType::HandoverBound },
-            giver_party: [0; 8],
-            taker_party: party_of(courier.account),
-            signer_key_id: courier.key.public_key().key_id(),
-            device_epoch: 1,
-            attempt: 0,
-            device_seq: u32::from(index) + 1,
-            wall_time_us: self.now.micros() as u64,
-            boot_ms: 1000,
-            boot_id: 1,
-            latitude_e7: 0,
-            longitude_e7: 0,
-            accuracy_m: 0,
-            fix_age_s: 0,
-            server_time_us: self.now.micros() as u64,
-            node: [0; 8],
-            evidence_hash: evidence_hash(evidence),
-            prev,
-        }
-        .with_fix(Some(Fix {
-            latitude_e7: HOME.0,
-            longitude_e7: HOME.1,
-            accuracy_m: Some(20),
-            age_s: 5,
-        }));
-        let signature = courier.key.sign_deterministic(&digest_of(CustodyC::LETTER, &event.body()));
-        (event_id(&event.body()), event.encode(&signature))
-    }
-
-    pub(crate) fn upload(
-        &mut self,
-        parcel: &Parcel,
-        event: Vec<u8>,
-        certificate: &[u8],
-        evidence: &[u8],
-    ) -> Outcome {
-        let bin =
-            CustodyBin { event, certificate: certificate.to_vec(), evidence: evidence.to_vec() }.encode();
-        let id = self.mint(parcel.id.bucket());
-        self.decide_bin(COURIER, id, Body::AppendCustody { waybill: parcel.waybill }, bin)
-    }
-
-    /// The whole way of a parcel, first scan to hand-over, as (event, evidence) in the order of the chain.
-    pub(crate) fn journey(&mut self, who: usize, parcel: &Parcel) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let (first, picked_up) = self.event(parcel, 0, sha256(&parcel.label), EventKind::PickedUp, &[]);
-        let (second, out) = self.event(parcel, 1, first, EventKind::OutForDelivery, &[]);
-        let proof = self.handover(who, parcel, Verdict::Accept);
-        let (_, delivered) = self.event(parcel, 2, second, EventKind::Delivered, &proof);
-        vec![(picked_up, Vec::new()), (out, Vec::new()), (delivered, proof)]
-    }
-
-    /// Hand-offs travel: each outbox row that is not done arrives.
-    pub(crate) fn relay(&mut self) {
-        for row in self.all::<Outbox>() {
-            if row.done {
-                continue;
-            }
-            let Message::Bucket { bucket, handoff } = row.message.clone() else { continue };
-            let act = ServerAct::HandedOff { to: bucket, from: row.bucket, seq: row.seq, handoff: *handoff };
-            if self.server(act).is_accepted() {
-                let done = ServerAct::OutboxDone { bucket: row.bucket, seqs: vec![row.seq] };
-                assert!(self.server(done).is_accepted());
-            }
-        }
-    }
-
-    /// Fires every timer that is due, in order.
-    pub(crate) fn fire_timers(&mut self) -> Vec<Timer> {
-        let mut due: Vec<Timer> =
-            self.all::<Timer>().into_iter().filter(|timer| timer.due <= self.now).collect();
-        due.sort();
-        for timer in &due {
-            let outcome = self.server(ServerAct::Timeout(*timer));
-            assert!(outcome.is_accepted(), "{outcome:?}");
-        }
-        due
-    }
-
-    // ---- what must hold
-
-    /// Everything that must hold after each step.
-    pub(crate) fn check(&self) {
-        self.check_books();
-        self.check_orders();
-        self.check_stock();
-    }
-
-    /// inv01, inv02, and the journal replays to the same balances.
-    fn check_books(&self) {
-        let accounts: Vec<LedgerAccount> = self.all();
-        let debits: i128 = accounts.iter().map(|account| i128::from(account.debits_posted)).sum();
-        let credits: i128 = accounts.iter().map(|account| i128::from(account.credits_posted)).sum();
-        assert_eq!(debits, credits, "inv01");
-        assert!(accounts.iter().all(LedgerAccount::keeps_flags), "inv02");
-        let moved: i128 = self.transfers.iter().map(|transfer| i128::from(transfer.amount)).sum();
-        assert_eq!(moved, debits, "journal and balances differ");
-    }
-
-    /// inv03, inv04: amounts of orders and what stands on their accounts agree.
-    fn check_orders(&self) {
-        for order in self.all::<Order>() {
-            assert!(order.is_sound(), "inv04 {order:?}");
-            let held = self.balance(AccountCode::OrderEscrow, *order.id.bytes());
-            assert_eq!(held, order.held(), "escrow of {:?}", order.id);
-            if matches!(order.state, OrderState::Completed | OrderState::Cancelled) {
-                assert_eq!(order.held(), 0, "inv03");
-                assert_eq!(order.unapplied, 0, "inv03");
-            }
-            for refund in &order.refunds {
-                let transit = self.balance(AccountCode::RefundTransit, *refund.id.bytes());
-                let expected = if refund.state == RefundState::Done { 0 } else { refund.amount };
-                assert_eq!(transit, expected, "refund {:?}", refund.id);
-            }
-        }
-    }
-
-    /// I1-I5 of spec/market.md 4.2.
-    fn check_stock(&self) {
-        let orders: Vec<Order> = self.all();
-        for stock in self.all::<Stock>() {
-            assert!(stock.is_sound(), "{stock:?}");
-            let units = |wanted: &dyn Fn(&Order) -> bool| -> u32 {
-                orders
-                    .iter()
-                    .filter(|order| wanted(order))
-                    .flat_map(Order::units)
-                    .filter(|(offer, _)| *offer == stock.offer)
-                    .map(|(_, quantity)| quantity)
-                    .sum()
-            };
-            assert_eq!(stock.reserved, units(&|order| order.state == OrderState::Created), "I3 reserved");
-            let is_waiting =
-                |order: &Order| order.state == OrderState::Open && order.shipment == ShipmentState::None;
-            assert_eq!(stock.committed, units(&is_waiting), "I3 committed");
-            let paid = units(&|order| order.paid > order.refunded || order.released > 0);
-            assert!(u64::from(paid) <= stock.received, "I5");
-        }
-    }
-
-    /// Balance of an account in the shop's bucket.
-    pub(crate) fn balance(&self, code: AccountCode, owner: [u8; 16]) -> i64 {
-        let bucket = self.shop.unwrap().bucket();
-        let of = souk_domain::ledger::AccountRef::new(code, owner, bucket, krw(0).currency);
-        self.one::<LedgerAccount>(&Key::ledger_account(of.id())).map_or(0, |account| account.balance().minor)
-    }
-
-    /// All rows and the journal, for comparing two ends.
-    pub(crate) fn snapshot(&self) -> String {
-        let mut text = String::new();
-        for order in self.all::<Order>() {
-            text += &format!(
-                "{} {:?} {:?} {} {} {}\n",
-                order.id, order.state, order.shipment, order.paid, order.released, order.refunded
-            );
-        }
-        for parcel in self.all::<Parcel>() {
-            text += &format!("{} {:?} {:?}\n", parcel.id, parcel.state, parcel.level);
-        }
-        for account in self.all::<LedgerAccount>() {
-            text += &format!("{} {}\n", account.id, account.balance().minor);
-        }
-        for stock in self.all::<Stock>() {
-            text += &format!(
-                "{} {} {} {} {}\n",
-                stock.offer, stock.on_hand, stock.reserved, stock.committed, stock.sold
-            );
-        }
-        text
+    /// Stock of an offer.
+    pub(crate) fn stock(&self, offer: OfferId) -> souk_domain::stock::Stock {
+        self.one(&Key::stock(offer)).unwrap()
     }
 }

@@ -332,8 +332,16 @@ impl TryFrom<OrderView> for Order {
         let of = |amount: Money, field| minor(amount, currency, "order", field);
         let lines = view.lines.into_iter().map(|line| line.into_line(currency)).collect::<Result<_, _>>()?;
         let refunds = view.refunds.into_iter().map(|refund| {
-            let amount = of(refund.amount, "refunds.amount")?;
-            Ok(Refund { id: refund.id, amount, state: refund.state, cause: refund.cause })
+            // Each in the currency in which it goes back.
+            let money = refund.amount;
+            let foreign = (money.currency != currency).then_some(money.currency);
+            Ok(Refund {
+                id: refund.id,
+                amount: money.minor,
+                foreign,
+                state: refund.state,
+                cause: refund.cause,
+            })
         });
         let refunds = refunds.collect::<Result<_, Refusal>>()?;
         let settlement =
@@ -458,12 +466,7 @@ impl From<CaseView> for Case {
 
 impl RefundView {
     fn of(refund: &Refund, currency: Currency) -> RefundView {
-        RefundView {
-            id: refund.id,
-            amount: Money::new(refund.amount, currency),
-            state: refund.state,
-            cause: refund.cause,
-        }
+        RefundView { id: refund.id, amount: refund.money(currency), state: refund.state, cause: refund.cause }
     }
 }
 

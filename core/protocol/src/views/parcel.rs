@@ -92,6 +92,9 @@ pub struct LinkView {
     /// Said to be damaged.
     #[serde(default, skip_serializing_if = "is_default")]
     pub damaged: bool,
+    /// Its hand-over was too old to release anything by itself.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stale: bool,
 }
 
 /// One step of the timeline.
@@ -180,6 +183,7 @@ impl From<&Link> for LinkView {
             at: link.at,
             level: link.level,
             damaged: link.damaged,
+            stale: link.stale,
         }
     }
 }
@@ -195,6 +199,7 @@ impl From<LinkView> for Link {
             at: view.at,
             level: view.level,
             damaged: view.damaged,
+            stale: view.stale,
         }
     }
 }

@@ -154,6 +154,7 @@ pub(crate) fn parcel() -> Parcel {
             at: at(8),
             level: Level::E4,
             damaged: false,
+            stale: false,
         }],
         scans: vec![Scan { kind: 7, reason: 0, at: at(8), state: ParcelState::Delivered }],
         anomalies: vec!["gap".into()],

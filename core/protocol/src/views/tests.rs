@@ -53,7 +53,7 @@ fn order_for_its_buyer() {
 
 #[test]
 fn order_axes_with_data() {
-    let refund = |state, cause| Refund { id: id(ID), amount: 5, state, cause };
+    let refund = |state, cause| Refund { id: id(ID), amount: 5, foreign: None, state, cause };
     for clock in [
         ReleaseClock::Idle,
         ReleaseClock::Running { due: at(5), generation: 2 },
@@ -67,6 +67,10 @@ fn order_axes_with_data() {
                 refunds: vec![
                     refund(RefundState::Pending, RefundCause::Unapplied),
                     refund(RefundState::Stuck, RefundCause::AfterRelease),
+                    Refund {
+                        foreign: Some(Currency::EUR),
+                        ..refund(RefundState::Done, RefundCause::Unapplied)
+                    },
                 ],
                 ..order()
             };
@@ -288,7 +292,13 @@ fn words_for_people() {
     row("completed, part refunded", &Order { released: 15_000, refunded: 900, ..completed.clone() }, &[]);
     let refunded = Order { refunded: 15_900, ..completed };
     let with = |state| Order {
-        refunds: vec![Refund { id: id(ID), amount: 15_900, state, cause: RefundCause::NotShipped }],
+        refunds: vec![Refund {
+            id: id(ID),
+            amount: 15_900,
+            foreign: None,
+            state,
+            cause: RefundCause::NotShipped,
+        }],
         ..refunded.clone()
     };
     row("completed, refund done", &with(RefundState::Done), &[]);

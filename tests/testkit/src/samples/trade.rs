@@ -153,6 +153,7 @@ pub(super) fn order(id: OrderId, placed_at: Time) -> Order {
         refunds: vec![Refund {
             id: derived_id(bucket(), 9),
             amount: 5,
+            foreign: Some(Currency::USD),
             state: RefundState::Pending,
             cause: RefundCause::Unapplied,
         }],
@@ -269,6 +270,7 @@ pub(super) fn parcel() -> Parcel {
             at: time(81),
             level: Level::E1,
             damaged: false,
+            stale: true,
         }],
         scans: vec![Scan { kind: 2, reason: 1, at: time(81), state: ParcelState::PickedUp }],
         anomalies: vec!["gap".into()],
