@@ -14,13 +14,14 @@ use souk_domain::parcel::Stop;
 use souk_domain::parcel::proof::{check_label, frame};
 
 pub(crate) mod chain;
+mod failures;
 mod give;
 mod take;
 
-use crate::error::{SoukError, StoreResult};
+use crate::error::{SoukError, StoreError, StoreResult};
 use crate::facade::Desk;
 use crate::facade::views::LabelView;
-use crate::store::session;
+use crate::store::{meta, session};
 
 /// How a caller names a parcel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -127,31 +128,51 @@ impl Side {
 }
 
 /// A kept proof.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct KeptProof {
     /// The 96 bytes of H.
     bytes: Vec<u8>,
+    /// The 100 bytes of L.
+    label: Vec<u8>,
     /// What was answered to it: the acknowledgement's text.
     answer: String,
 }
 
 const PROOF_PUT: &str = "INSERT INTO handover(key, counter, side, waybill, bytes, label, answer, at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-const PROOF_FIND: &str = "SELECT bytes, answer FROM handover WHERE key = ?1 AND counter = ?2 AND side = ?3";
-const PROOFS_OF: &str =
-    "SELECT bytes, answer FROM handover WHERE waybill = ?1 AND side = ?2 ORDER BY at DESC, counter DESC";
+const PROOF_FIND: &str =
+    "SELECT bytes, label, answer FROM handover WHERE key = ?1 AND counter = ?2 AND side = ?3";
+const PROOFS_OF: &str = "SELECT bytes, label, answer FROM handover WHERE waybill = ?1 AND side = ?2 ORDER BY at DESC, counter DESC";
 const ANSWER_PUT: &str = "UPDATE handover SET answer = ?2 WHERE bytes = ?1 AND side = 'shown'";
+
+const COUNTER: &str = "SELECT next FROM counter WHERE series = ?1";
+const COUNTER_PUT: &str = "INSERT INTO counter(series, next) VALUES (?1, ?2)
+    ON CONFLICT(series) DO UPDATE SET next = excluded.next";
+
+/// The number that a series of this device's key gives next, from 1.
+fn next_of(user: &Connection, series: &str) -> StoreResult<u32> {
+    let next: Option<i64> = meta::one(user, COUNTER, &[&series])?;
+    u32::try_from(next.unwrap_or(1)).map_err(|_| StoreError::Form { table: "counter", what: "next" })
+}
+
+/// Takes a number: from now on the series gives the one behind it.
+fn take_number(tx: &Connection, series: &str, number: u32) -> StoreResult<()> {
+    tx.prepare_cached(COUNTER_PUT)?.execute((series, i64::from(number) + 1))?;
+    Ok(())
+}
 
 /// A number of 64 bits as SQLite keeps it.
 fn stored(waybill: Waybill) -> i64 {
     waybill.number() as i64
 }
 
+fn kept_proof(row: &rusqlite::Row) -> rusqlite::Result<KeptProof> {
+    Ok(KeptProof { bytes: row.get(0)?, label: row.get(1)?, answer: row.get(2)? })
+}
+
 fn proofs_of(user: &Connection, waybill: Waybill, side: Side) -> StoreResult<Vec<KeptProof>> {
     let mut statement = user.prepare_cached(PROOFS_OF)?;
-    let rows = statement.query_map((stored(waybill), side.name()), |row| {
-        Ok(KeptProof { bytes: row.get(0)?, answer: row.get(1)? })
-    })?;
+    let rows = statement.query_map((stored(waybill), side.name()), kept_proof)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -161,9 +182,8 @@ fn proof_by_counter(
     counter: u32,
     side: Side,
 ) -> StoreResult<Option<KeptProof>> {
-    let read = |row: &rusqlite::Row| Ok(KeptProof { bytes: row.get(0)?, answer: row.get(1)? });
     let key = key.as_slice();
-    Ok(user.prepare_cached(PROOF_FIND)?.query_row((key, counter, side.name()), read).optional()?)
+    Ok(user.prepare_cached(PROOF_FIND)?.query_row((key, counter, side.name()), kept_proof).optional()?)
 }
 
 /// The acknowledgement that this phone has made for a delivery.

@@ -63,5 +63,11 @@ pub const LIVE_BROKEN_SPAN_MS: u64 = 60_000;
 pub const LIVE_BROKEN_MAX: usize = 3;
 /// An old program asks once a day whether it is served again, milliseconds.
 pub const OLD_ASK_MS: u64 = 24 * 3_600_000;
+/// Failed checks of scanned messages after which a device waits (spec/logistics.md 4.5).
+pub const PROOF_FAILURES_MAX: usize = 20;
+/// Span in which they are counted, milliseconds.
+pub const PROOF_FAILURES_SPAN_MS: u64 = 600_000;
+/// How long it waits then, milliseconds.
+pub const PROOF_PAUSE_MS: u64 = 60_000;
 /// A token is renewed so long before it ends, milliseconds.
 pub const TOKEN_EARLY_MS: u64 = 60_000;

@@ -156,6 +156,11 @@ impl OutboxRow {
         self.flags & flag::AGAIN != 0
     }
 
+    /// What a hand-over has signed and somebody else has seen: it cannot be taken back.
+    pub fn is_signed_word(&self) -> bool {
+        matches!(self.kind.as_str(), "AppendCustody" | "ConfirmHandOver")
+    }
+
     /// The user has seen its outcome.
     pub fn is_seen(&self) -> bool {
         self.flags & flag::SEEN != 0

@@ -73,10 +73,12 @@ impl DeviceHost {
     /// Reads a label and says whether it is on the round. Refuses the frames of spec/logistics.md 4.5 (`proof.*`),
     /// `label.key_unknown`, `proof.signature`.
     pub fn scan_parcel(&mut self, label: &str, now: Now) -> Result<LabelView, SoukError> {
-        let desk = self.desk(now)?;
-        let (_, read) = handover::read_label(&desk, label)?;
-        let is_on_round = desk.stop_of(&ParcelRef::Label(label.to_owned())).is_ok();
-        Ok(LabelView { is_on_round, ..handover::label_view(&read) })
+        self.checked(now, |host| {
+            let desk = host.desk(now)?;
+            let (_, read) = handover::read_label(&desk, label)?;
+            let is_on_round = desk.stop_of(&ParcelRef::Label(label.to_owned())).is_ok();
+            Ok(LabelView { is_on_round, ..handover::label_view(&read) })
+        })
     }
 
     /// The parcel is on the van. Refuses `shift.not_open`, `handover.not_on_manifest`, the codes of a label.
@@ -123,15 +125,17 @@ impl DeviceHost {
     }
 
     fn record(&mut self, parcel: &str, scan: Scan, now: Now) -> Result<ScanSavedView, SoukError> {
-        let stop = self.desk(now)?.stop_of(&ParcelRef::parse(parcel))?;
-        self.append_custody(&stop, scan, now)
+        self.checked(now, |host| {
+            let stop = host.desk(now)?.stop_of(&ParcelRef::parse(parcel))?;
+            host.append_custody(&stop, scan, now)
+        })
     }
 
     /// Hands a parcel over against the taker's code: all checks of spec/logistics.md 4.5, column H, then event,
     /// evidence and outbox row in one commit. The same code again gives the first result. Refuses `shift.not_open`,
     /// `handover.*`, `proof.*`.
     pub fn deliver(&mut self, request: &DeliverRequest, now: Now) -> Result<ScanSavedView, SoukError> {
-        self.take_handover(request, now)
+        self.checked(now, |host| host.take_handover(request, now))
     }
 
     /// The acknowledgement of a delivery, to be shown to the taker. Refuses `ack.unknown`.

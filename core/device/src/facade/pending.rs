@@ -178,6 +178,7 @@ fn warning_of(row: &OutboxRow) -> (Option<String>, Facts) {
 
 fn ways_of(row: &OutboxRow, state: PendingState) -> Vec<WayOut> {
     match state {
+        PendingState::Queued | PendingState::Sent if row.is_signed_word() => vec![WayOut::Retry],
         PendingState::Queued | PendingState::Sent => vec![WayOut::Retry, WayOut::Withdraw],
         PendingState::NeedsYou => match row.why {
             Some(Why::Ask | Why::Key) => vec![WayOut::Confirm, WayOut::Withdraw],

@@ -12,7 +12,7 @@ use souk_domain::parcel::proof::{
 };
 use souk_domain::parcel::{ParcelState, Shift, Stop};
 
-use super::{PROOF_PUT, Side, algorithm_of, stored};
+use super::{PROOF_PUT, Side, algorithm_of, next_of, stored, take_number};
 use crate::clock::Now;
 use crate::error::{SoukError, StoreError, StoreResult};
 use crate::facade::Desk;
@@ -20,13 +20,13 @@ use crate::facade::requests::FixRequest;
 use crate::facade::views::ScanSavedView;
 use crate::host::DeviceHost;
 use crate::outbox::{self, Tap};
-use crate::store::meta;
 
 /// The same scan again within this span is the same scan, seconds: a gun that was pressed twice.
 const AGAIN_S: i64 = 60;
 
 const QUEUED: &str = "SELECT bytes, intent FROM custody_queue WHERE waybill = ?1 ORDER BY epoch, seq";
-const NEXT_SEQ: &str = "SELECT coalesce(max(seq), 0) + 1 FROM custody_queue WHERE epoch = ?1";
+/// Name in `counter` of the series of this phone's signed events.
+const SERIES: &str = "C";
 const QUEUE: &str = "INSERT INTO custody_queue(epoch, seq, waybill, bytes, evidence, intent)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
@@ -163,9 +163,7 @@ pub(crate) fn open_shift_of(desk: &Desk) -> Result<Shift, SoukError> {
 impl DeviceHost {
     /// The number that the next custody event of this phone gets.
     pub(super) fn next_custody_seq(&self) -> Result<u32, SoukError> {
-        let epoch = self.session().map_or(0, |session| session.epoch);
-        let next: Option<i64> = meta::one(&self.files()?.user, NEXT_SEQ, &[&epoch])?;
-        Ok(u32::try_from(next.unwrap_or(1)).unwrap_or(u32::MAX))
+        Ok(next_of(&self.files()?.user, SERIES)?)
     }
 
     /// Writes a link: event, evidence and outbox row in one commit. The same scan again gives the first result.
@@ -193,6 +191,10 @@ impl DeviceHost {
                 return Ok(view(true));
             }
         }
+        // A parcel that stands there already is not brought there again; only an attempt may be made twice.
+        if after(scan.kind) == Some(progress.state) && scan.kind != EventKind::Attempted {
+            return Ok(view(true));
+        }
         if progress.state == ParcelState::Delivered {
             return Err(SoukError::new("label.already_delivered"));
         }
@@ -201,11 +203,13 @@ impl DeviceHost {
         let key = self.signer().public_key();
         let party = party_of(account);
         let is_giving = matches!(scan.kind, EventKind::Delivered);
+        // After a restart without contact nobody vouches for the clock.
+        let flags = if clock.is_sure() { CustodyFlags::NONE } else { CustodyFlags::CLOCK_MOVED };
         let evidence = scan.evidence.as_ref().map(|evidence| evidence.bytes.clone()).unwrap_or_default();
         let event = CustodyC {
             algorithm: algorithm_of(&key),
             kind: scan.kind,
-            flags: CustodyFlags::NONE,
+            flags,
             waybill: stop.waybill.number(),
             index: progress.index,
             reason: scan.reason,
@@ -223,7 +227,7 @@ impl DeviceHost {
             longitude_e7: 0,
             accuracy_m: 0,
             fix_age_s: 0,
-            server_time_us: if clock.is_sure() { u64::try_from(clock.at.micros()).unwrap_or(0) } else { 0 },
+            server_time_us: u64::try_from(clock.at.micros()).unwrap_or(0),
             node: [0; 8],
             evidence_hash: evidence_hash(&evidence),
             prev: progress.prev,
@@ -247,6 +251,7 @@ impl DeviceHost {
         let waybill = stop.waybill;
         self.save(ready, now, |tx, intent| {
             let intent = intent.bytes().as_slice();
+            take_number(tx, SERIES, seq)?;
             tx.prepare_cached(QUEUE)?.execute((epoch, seq, stored(waybill), &bytes, &evidence, intent))?;
             if let Some(Evidence { bytes, proof: Some((key, counter)), ack, .. }) = &scan.evidence {
                 tx.prepare_cached(PROOF_PUT)?.execute((

@@ -14,26 +14,25 @@ use souk_domain::parcel::{Parcel, ParcelState};
 use souk_domain::rows::Row;
 use souk_domain::scope::{EntityKind, Scope};
 use souk_domain::time::{Span, Time};
+use souk_protocol::intent::IntentText;
 
-use super::{ANSWER_PUT, PROOF_PUT, Side, algorithm_of, label_view, proofs_of, read_label, seconds, stored};
+use super::{
+    ANSWER_PUT, KeptProof, PROOF_PUT, Side, algorithm_of, label_view, next_of, proofs_of, read_label,
+    seconds, stored, take_number,
+};
 use crate::clock::Now;
 use crate::error::{SoukError, StoreResult};
 use crate::facade::Desk;
 use crate::facade::requests::{HandOverRequest, TakeVerdict};
 use crate::facade::views::{CodeView, LabelView};
 use crate::host::DeviceHost;
-use crate::outbox::{self, Tap, flag};
+use crate::outbox::{self, OutboxRow, RowState, Tap, enqueue, settle};
 use crate::overlay::read;
-use crate::store::meta;
 
 /// Orders that a label is looked for in; more are of no living parcel.
 const ORDERS_MAX: usize = 1_000;
 /// Name in `counter` of the series of hand-over proofs.
 const SERIES: &str = "H";
-
-const COUNTER: &str = "SELECT next FROM counter WHERE series = ?1";
-const COUNTER_PUT: &str = "INSERT INTO counter(series, next) VALUES (?1, ?2)
-    ON CONFLICT(series) DO UPDATE SET next = excluded.next";
 
 /// A label of an own parcel.
 struct Mine {
@@ -86,18 +85,25 @@ impl Desk<'_> {
 }
 
 impl DeviceHost {
-    /// Is this my parcel? Works without a network. Refuses, in this order: frames (`proof.*`), `label.key_unknown`,
-    /// `proof.signature`, `label.not_mine`, `label.void`, `label.already_delivered`, `label.order_state`.
+    /// Is this my parcel? Works without a network. Refuses, in this order: `proof.slow_down{wait_ms}`, frames (`proof.*`),
+    /// `label.key_unknown`, `proof.signature`, `label.not_mine`, `label.void`, `label.already_delivered`, `label.order_state`.
     pub fn read_label(&mut self, label: &str, now: Now) -> Result<LabelView, SoukError> {
-        let mine = self.desk(now)?.my_label(label)?;
-        Ok(LabelView { order: Some(mine.order.id), ..label_view(&mine.label) })
+        self.checked(now, |host| {
+            let mine = host.desk(now)?.my_label(label)?;
+            Ok(LabelView { order: Some(mine.order.id), ..label_view(&mine.label) })
+        })
     }
 
     /// Signs the hand-over of an own parcel and answers the code to be shown. Counter, proof and the own confirmation
-    /// are on the disk before it answers; either phone that meets the network closes the condition. Refuses as
-    /// [`DeviceHost::read_label`], `handover.key` (another device of this account must sign), `handover.policy` (cash
-    /// on delivery not agreed), `sign.*`, `store.*`.
+    /// are on the disk before it answers; either phone that meets the network closes the condition. A later code with
+    /// another word takes the former word back, while it is not decided. Refuses as [`DeviceHost::read_label`],
+    /// `label.already_delivered` (the server has the other word), `handover.key` (another device of this account must
+    /// sign), `handover.policy` (cash on delivery not agreed), `sign.*`, `store.*`.
     pub fn show_handover(&mut self, request: &HandOverRequest, now: Now) -> Result<CodeView, SoukError> {
+        self.checked(now, |host| host.show(request, now))
+    }
+
+    fn show(&mut self, request: &HandOverRequest, now: Now) -> Result<CodeView, SoukError> {
         let desk = self.desk(now)?;
         let mine = desk.my_label(&request.label)?;
         let at = desk.clock.at;
@@ -105,31 +111,32 @@ impl DeviceHost {
         if *known.public_key() != self.signer().public_key() {
             return Err(SoukError::new("handover.key"));
         }
-        let proof = self.sign_handover(&mine, request, at)?;
-        let (bytes, handover) = proof;
-        let waybill = Waybill::from_number(mine.label.waybill);
-        let key = self.signer().public_key().key_id32();
+        let (bytes, handover) = self.sign_handover(&mine, request, at)?;
         let row = ProofRow {
-            key,
+            key: self.signer().public_key().key_id32(),
             counter: handover.counter,
-            waybill,
+            waybill: Waybill::from_number(mine.label.waybill),
             bytes: bytes.clone(),
             label: mine.bytes.clone(),
             at,
         };
-        if self.is_confirmed(waybill)? {
-            self.user_tx(|tx| row.write(tx))?;
-        } else {
-            let body = Body::ConfirmHandOver {
-                waybill,
-                label: mine.bytes.clone(),
-                proof: bytes.clone(),
-                acknowledgement: Vec::new(),
-            };
-            let title = mine.order.lines.first().map(|line| line.title.clone()).unwrap_or_default();
-            let copy = serde_json::json!({"title": title, "order": mine.order.id});
-            let ready = self.prepare(Tap { copy, ..Tap::of(body) }, now)?;
-            self.save(ready, now, |tx, _| row.write(tx))?;
+        let told = self.told(row.waybill)?;
+        match told {
+            // One word is enough: a courier may still need a code that has not run out.
+            Some(told) if told.verdict == handover.verdict => self.user_tx(|tx| row.write(tx))?,
+            Some(told) if told.row.state == RowState::Decided => {
+                return Err(SoukError::new("label.already_delivered"));
+            }
+            former => {
+                let tap = confirmation(&row, &mine.order, Vec::new());
+                let ready = self.prepare(tap, now)?;
+                self.save(ready, now, |tx, _| {
+                    if let Some(former) = &former {
+                        settle::withdraw(tx, former.row.id)?;
+                    }
+                    row.write(tx)
+                })?;
+            }
         }
         let expires_at = at.plus(Span::from_secs(handover.validity_s().into()));
         Ok(CodeView { text: text(&bytes), expires_at })
@@ -153,7 +160,6 @@ impl DeviceHost {
         }
         let flags = if request.cod_agreed { HandoverFlags::COD_AGREED } else { HandoverFlags::NONE };
         let [a, b, c, d, ..] = key.key_id();
-        let next: Option<i64> = meta::one(&self.files()?.user, COUNTER, &[&SERIES])?;
         let handover = HandoverH {
             algorithm: algorithm_of(&key),
             verdict,
@@ -162,7 +168,7 @@ impl DeviceHost {
             time_s: seconds(at)?,
             validity: VALIDITY_STEPS_DEFAULT,
             flags,
-            counter: u32::try_from(next.unwrap_or(1)).unwrap_or(u32::MAX),
+            counter: next_of(&self.files()?.user, SERIES)?,
             bound_h8: h8(&mine.bytes),
         };
         let d = digest_of(HandoverH::LETTER, &handover.body());
@@ -171,43 +177,90 @@ impl DeviceHost {
         Ok((handover.encode(&signature), handover))
     }
 
-    /// Whether the own confirmation of a parcel waits already or was accepted; one is enough.
-    fn is_confirmed(&self, waybill: Waybill) -> StoreResult<bool> {
+    /// The own word about a parcel that waits, or that the server has accepted.
+    fn told(&self, waybill: Waybill) -> StoreResult<Option<Told>> {
         let rows = outbox::rows_where(&self.files()?.user, "kind = 'ConfirmHandOver'", &[])?;
-        let name = serde_json::to_value(waybill).unwrap_or_default();
-        Ok(rows.iter().any(|row| {
-            let text = souk_protocol::intent::IntentText::parse(&row.text).ok();
-            let is_its = text.is_some_and(|text| text.body.get("waybill") == Some(&name));
-            let is_alive =
-                row.flags & flag::VOID == 0 && row.outcome.as_ref().is_none_or(Outcome::is_accepted);
-            is_its && is_alive
-        }))
+        let told = rows.into_iter().rev().find_map(|row| {
+            let is_alive = !row.is_void() && row.outcome.as_ref().is_none_or(Outcome::is_accepted);
+            let body = IntentText::parse(&row.text).and_then(|text| text.body()).ok()?;
+            match body {
+                Body::ConfirmHandOver { waybill: of, proof, .. } if of == waybill && is_alive => {
+                    let (handover, _) = HandoverH::decode(&proof).ok()?;
+                    Some(Told { row, verdict: handover.verdict })
+                }
+                _ => None,
+            }
+        });
+        Ok(told)
     }
 
-    /// Keeps the courier's acknowledgement as evidence. Refuses, in this order: frames (`proof.*`),
-    /// `ack.cert_missing`, `ack.cert_signature`, `ack.cert_expired`, `proof.signature`, `ack.parcel`, `ack.handover`.
+    /// Keeps the courier's acknowledgement as evidence; it goes along with the own word, while that is not decided. Refuses,
+    /// in this order: `proof.slow_down{wait_ms}`, frames (`proof.*`), `ack.cert_missing`, `ack.cert_signature`,
+    /// `ack.cert_expired`, `proof.signature`, `ack.parcel`, `ack.handover`.
     pub fn keep_ack(&mut self, ack: &str, now: Now) -> Result<(), SoukError> {
-        let bytes = from_text(ack.trim()).map_err(frame)?;
+        self.checked(now, |host| host.keep(ack.trim(), now))
+    }
+
+    fn keep(&mut self, ack: &str, now: Now) -> Result<(), SoukError> {
+        let bytes = from_text(ack).map_err(frame)?;
         let (read, _) = AckA::decode(&bytes).map_err(frame)?;
+        let waybill = Waybill::from_number(read.waybill);
         let desk = self.desk(now)?;
-        let shown = proofs_of(&desk.files.user, Waybill::from_number(read.waybill), Side::Shown)?;
+        let shown = proofs_of(&desk.files.user, waybill, Side::Shown)?;
         // The proof that it answers, or the last one, so that the check names what does not fit.
-        let proof = shown
-            .iter()
-            .find(|proof| h8(&proof.bytes) == read.handover_h8)
-            .or(shown.first())
-            .map(|proof| proof.bytes.clone());
-        let reference = desk.reference_or_keys()?;
+        let answered = shown.iter().find(|proof| h8(&proof.bytes) == read.handover_h8).or(shown.first());
+        let (number, proof) = match answered {
+            Some(proof) => (read.waybill, proof.clone()),
+            None => (0, KeptProof::default()),
+        };
         let at = desk.clock.at;
-        let proof_bytes = proof.clone().unwrap_or_default();
-        let waybill = if proof.is_some() { read.waybill } else { 0 };
-        check_acknowledgement(&bytes, waybill, &proof_bytes, None, at, &reference)?;
-        self.user_tx(|tx| {
-            tx.prepare_cached(ANSWER_PUT)?.execute((&proof_bytes, ack.trim()))?;
+        check_acknowledgement(&bytes, number, &proof.bytes, None, at, &desk.reference_or_keys()?)?;
+        let (handover, _) = HandoverH::decode(&proof.bytes).map_err(frame)?;
+        let keep = |tx: &rusqlite::Connection| {
+            tx.prepare_cached(ANSWER_PUT)?.execute((&proof.bytes, ack))?;
             Ok(())
+        };
+        let open = self.told(waybill)?.filter(|told| {
+            let is_open = told.row.state != RowState::Decided;
+            is_open && told.verdict == handover.verdict && proof.answer.is_empty()
+        });
+        // A text that may have left never changes, but an act that says more may take its place: should both be decided,
+        // the proof in them is the same and counts once.
+        let Some(Told { row: former, .. }) = open else { return Ok(self.user_tx(keep)?) };
+        let copy = enqueue::kept(&self.files()?.user, former.id)?.map(|kept| kept.copy);
+        let body = Body::ConfirmHandOver {
+            waybill,
+            label: proof.label.clone(),
+            proof: proof.bytes.clone(),
+            acknowledgement: bytes,
+        };
+        let tap = Tap { copy: copy.unwrap_or_default(), ..Tap::of(body) };
+        let ready = self.prepare(tap, now)?;
+        self.save(ready, now, |tx, _| {
+            settle::withdraw(tx, former.id)?;
+            keep(tx)
         })?;
         Ok(())
     }
+}
+
+/// The own word about a parcel.
+struct Told {
+    row: OutboxRow,
+    verdict: Verdict,
+}
+
+/// The act that tells the server.
+fn confirmation(row: &ProofRow, order: &Order, acknowledgement: Vec<u8>) -> Tap {
+    let title = order.lines.first().map(|line| line.title.clone()).unwrap_or_default();
+    let copy = serde_json::json!({"title": title, "order": order.id});
+    let body = Body::ConfirmHandOver {
+        waybill: row.waybill,
+        label: row.label.clone(),
+        proof: row.bytes.clone(),
+        acknowledgement,
+    };
+    Tap { copy, ..Tap::of(body) }
 }
 
 /// A proof to be kept before it is shown.
@@ -222,7 +275,7 @@ struct ProofRow {
 
 impl ProofRow {
     fn write(&self, tx: &rusqlite::Connection) -> StoreResult<()> {
-        tx.prepare_cached(COUNTER_PUT)?.execute((SERIES, i64::from(self.counter) + 1))?;
+        take_number(tx, SERIES, self.counter)?;
         tx.prepare_cached(PROOF_PUT)?.execute((
             self.key.as_slice(),
             self.counter,

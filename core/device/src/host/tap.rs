@@ -95,9 +95,13 @@ impl DeviceHost {
     }
 
     /// Takes an act back that is not decided; it travels as a void item in its place, so that no late copy of it can
-    /// ever be done. Refuses `intent.unknown`, `intent.decided{is}`.
+    /// ever be done. Refuses `intent.unknown`, `intent.decided{is}`, `intent.signed` (a link of a chain, or the word given
+    /// at a hand-over: the other side has it).
     pub fn withdraw(&mut self, id: IntentId, now: Now) -> Result<(), SoukError> {
         let row = self.row(id)?;
+        if row.is_signed_word() {
+            return Err(SoukError::new("intent.signed"));
+        }
         let done = self.user_tx(|tx| settle::withdraw(tx, id))?;
         if !done {
             return Err(decided(row.outcome.as_ref()));

@@ -22,9 +22,10 @@ use crate::store::session::{self, RegState, Session, Tokens};
 use crate::store::{DeviceFiles, cache, meta, scope};
 use crate::sync::{OpenFacts, OpenLink, Tx, TxAnswer};
 
-/// Tables that hold what belongs to one account.
-const OF_ONE_ACCOUNT: [&str; 9] =
-    ["outbox", "stream", "applied", "kept", "scope", "srv", "custody_queue", "handover", "counter"];
+/// Tables that hold what belongs to one account. `counter` is not among them: its numbers are of the device's key, which
+/// stays, and a number that was signed is never given twice, whoever signs in next.
+const OF_ONE_ACCOUNT: [&str; 8] =
+    ["outbox", "stream", "applied", "kept", "scope", "srv", "custody_queue", "handover"];
 
 impl DeviceHost {
     /// Runs a transaction. One that fails has changed nothing.

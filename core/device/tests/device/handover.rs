@@ -17,17 +17,17 @@ use crate::server::Server;
 const AT_HOME: Option<FixRequest> =
     Some(FixRequest { lat_e7: 375_665_000, lng_e7: 1_269_780_000, accuracy_m: Some(20), age_s: 5 });
 
-struct Door {
-    server: Server,
-    buyer: Bench,
-    courier: Bench,
-    order: OrderId,
-    label: String,
-    number: String,
+pub(crate) struct Door {
+    pub(crate) server: Server,
+    pub(crate) buyer: Bench,
+    pub(crate) courier: Bench,
+    pub(crate) order: OrderId,
+    pub(crate) label: String,
+    pub(crate) number: String,
 }
 
 /// A paid, labelled order; the courier has opened the shift; from here on there is no network.
-fn at_the_door() -> Door {
+pub(crate) fn at_the_door() -> Door {
     let mut server = Server::with_shop(&[("tea", "Green tea", 12_900, 30), ("cup", "Tea cup", 4_000, 9)]);
     let mut buyer = Bench::joined(1, "kim@example.org", &mut server);
     let mut courier = Bench::joined(20, "courier@example.org", &mut server);
@@ -46,7 +46,7 @@ fn at_the_door() -> Door {
 }
 
 /// An order that is paid and has its label: order, label text, printed number.
-fn labelled(server: &mut Server, buyer: &mut Bench) -> (OrderId, String, String) {
+pub(crate) fn labelled(server: &mut Server, buyer: &mut Bench) -> (OrderId, String, String) {
     let now = buyer.now;
     let request = PlaceOrderRequest {
         lines: vec![LineRequest { offer: server.offer("tea"), quantity: 1 }],
@@ -70,7 +70,7 @@ fn labelled(server: &mut Server, buyer: &mut Bench) -> (OrderId, String, String)
 }
 
 impl Door {
-    fn show(&mut self) -> String {
+    pub(crate) fn show(&mut self) -> String {
         let now = self.buyer.now;
         let request = HandOverRequest { label: self.label.clone(), ..HandOverRequest::default() };
         let code = self.buyer.host().show_handover(&request, now).unwrap().text;
@@ -78,7 +78,10 @@ impl Door {
         code
     }
 
-    fn deliver(&mut self, handover: &str) -> Result<souk_device::facade::views::ScanSavedView, SoukError> {
+    pub(crate) fn deliver(
+        &mut self,
+        handover: &str,
+    ) -> Result<souk_device::facade::views::ScanSavedView, SoukError> {
         let now = self.courier.now;
         let request =
             DeliverRequest { parcel: self.number.clone(), handover: handover.to_owned(), fix: AT_HOME };
@@ -87,7 +90,7 @@ impl Door {
         saved
     }
 
-    fn parcel(&self) -> Parcel {
+    pub(crate) fn parcel(&self) -> Parcel {
         self.server.all::<Parcel>().into_iter().find(|parcel| parcel.order == self.order).unwrap()
     }
 }
@@ -297,7 +300,7 @@ fn a_shift_is_closed_when_every_parcel_has_its_word() {
 }
 
 /// The same message with one bit of one byte turned.
-fn flip(text: &str, at: usize) -> String {
+pub(crate) fn flip(text: &str, at: usize) -> String {
     let mut bytes = souk_codes::proof::from_text(text).unwrap();
     bytes[at] ^= 1;
     souk_codes::proof::text(&bytes)
