@@ -16,6 +16,9 @@ pub const SMALL_LANES_PERCENT: usize = 80;
 /// A lane takes at most this many quarters of a batch while another has rows.
 pub const LANE_QUARTERS_MAX: usize = 3;
 
+/// A row that waits for the outcome of another is looked at again after this, milliseconds: outcomes take a round trip.
+pub const HELD_WAIT_MS: u64 = 500;
+
 /// Rows of `cache.db` in one transaction: a reader never waits longer than for these.
 pub const CACHE_TX_ROWS_MAX: usize = 500;
 

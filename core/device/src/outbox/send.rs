@@ -3,7 +3,7 @@
 //! Always: rows are marked *sent* with their position in the transaction that chooses them; the request leaves only
 //! after it is committed (I1).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rusqlite::Connection;
 use souk_crypto::sign::Signer;
@@ -14,7 +14,7 @@ use souk_protocol::sync::{IntentItem, PushItem, SignedText, VoidItem, VoidMark};
 
 use super::{OutboxRow, RowState, bad, clocked, rows_where};
 use crate::error::StoreResult;
-use crate::limits::LANE_QUARTERS_MAX;
+use crate::limits::{HELD_WAIT_MS, LANE_QUARTERS_MAX};
 use crate::store::session::Session;
 use crate::testing::Mutants;
 
@@ -55,12 +55,38 @@ struct Candidate {
 type Stream = (Lane, Bucket);
 type Streams = BTreeMap<Stream, VecDeque<Candidate>>;
 
-const CANDIDATES: &str = "SELECT local, dev_seq, pos, lane, bucket, next_try_mono FROM outbox
-    WHERE state < 2 AND lane = ?1 AND (flags & 8) = 0 ORDER BY dev_seq";
+const CANDIDATES: &str =
+    "SELECT local, dev_seq, pos, lane, bucket, next_try_mono, CASE WHEN ?2 THEN text ELSE '' END
+    FROM outbox WHERE state < 2 AND lane = ?1 AND (flags & 8) = 0 ORDER BY dev_seq";
+const MAKERS: &str = "SELECT lower(hex(id)), dev_seq, lane, bucket, state FROM outbox
+    WHERE state < 3 AND kind IN ('PlaceOrder', 'OpenShop')";
 const NEXT_POS: &str = "INSERT INTO stream(reg, epoch, bucket, lane, next_pos) VALUES (?1, ?2, ?3, ?4, 2)
     ON CONFLICT(reg, epoch, bucket, lane) DO UPDATE SET next_pos = next_pos + 1 RETURNING next_pos - 1";
 const SENT: &str =
     "UPDATE outbox SET state = 1, pos = ?2, attempts = attempts + 1, reg = ?3, epoch = ?4 WHERE local = ?1";
+
+/// An undecided act whose id names what it makes: an order, a shop.
+struct Maker {
+    id: String,
+    dev_seq: i64,
+    stream: (u8, u16),
+    is_under_way: bool,
+}
+
+/// Acts that others may be waiting for. Streams know no order among each other (spec/sync.md 3.5), so that a payment
+/// would come before its order; it waits for the order's outcome instead.
+fn makers(tx: &Connection) -> StoreResult<Vec<Maker>> {
+    let mut statement = tx.prepare_cached(MAKERS)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Maker {
+            id: row.get(0)?,
+            dev_seq: row.get(1)?,
+            stream: (row.get(2)?, row.get(3)?),
+            is_under_way: row.get::<_, i64>(4)? < RowState::Parked.number(),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
 
 /// Chooses the rows of one push and marks them sent; the caller commits. `remint` serves a mutant of the simulator.
 pub(crate) fn take(
@@ -102,18 +128,37 @@ pub(crate) fn take(
 /// Streams with their rows in order of sending, without those that wait; and the earliest end of a wait.
 fn candidates(tx: &Connection, want: &Want) -> StoreResult<(Streams, Option<u64>)> {
     let mut streams: BTreeMap<Stream, (Vec<Candidate>, u64)> = BTreeMap::new();
+    let mut held: BTreeSet<Stream> = BTreeSet::new();
+    let mut later: Option<u64> = None;
+    let makers = makers(tx)?;
     for lane in &want.lanes {
         let mut statement = tx.prepare_cached(CANDIDATES)?;
-        let mut rows = statement.query([lane.number()])?;
+        let mut rows = statement.query((lane.number(), !makers.is_empty()))?;
         while let Some(row) = rows.next()? {
             let bucket = Bucket::new(row.get(4)?).map_err(|_| bad("bucket"))?;
+            let candidate = Candidate { local: row.get(0)?, dev_seq: row.get(1)?, pos: row.get(2)? };
+            let text: String = row.get(6)?;
+            let waits_for = makers.iter().find(|maker| {
+                maker.dev_seq < candidate.dev_seq
+                    && maker.stream != (lane.number(), bucket.number())
+                    && text.contains(&maker.id)
+            });
+            // Rows behind one that waits wait too, so that their stream keeps its order; what has left once is sent
+            // again in its place.
+            if candidate.pos.is_none() && (waits_for.is_some() || held.contains(&(*lane, bucket))) {
+                held.insert((*lane, bucket));
+                if waits_for.is_some_and(|maker| maker.is_under_way) {
+                    let until = want.now_mono.saturating_add(HELD_WAIT_MS);
+                    later = Some(later.map_or(until, |earliest: u64| earliest.min(until)));
+                }
+                continue;
+            }
             let (found, until) = streams.entry((*lane, bucket)).or_default();
-            found.push(Candidate { local: row.get(0)?, dev_seq: row.get(1)?, pos: row.get(2)? });
+            found.push(candidate);
             // What was told to one row of a stream holds for all behind it.
             *until = (*until).max(row.get::<_, i64>(5)? as u64);
         }
     }
-    let mut later: Option<u64> = None;
     let mut ready = BTreeMap::new();
     for ((lane, bucket), (mut rows, until)) in streams {
         let until = until.max(want.slow.get(&lane).copied().unwrap_or(0));
@@ -130,7 +175,7 @@ fn candidates(tx: &Connection, want: &Want) -> StoreResult<(Streams, Option<u64>
 
 /// Rows by priority of their lane, then by number; a lane leaves room for the others.
 fn order(streams: &mut Streams, rows_max: usize) -> Vec<i64> {
-    let lanes: std::collections::BTreeSet<Lane> = streams.keys().map(|(lane, _)| *lane).collect();
+    let lanes: BTreeSet<Lane> = streams.keys().map(|(lane, _)| *lane).collect();
     let lane_max = if lanes.len() > 1 { (rows_max * LANE_QUARTERS_MAX / 4).max(1) } else { rows_max };
     let mut taken: BTreeMap<Lane, usize> = BTreeMap::new();
     let mut chosen = Vec::new();

@@ -100,6 +100,29 @@ fn money_follows_its_order() {
 }
 
 #[test]
+fn a_payment_waits_for_its_order() {
+    for fate in [Fate::Lost, Fate::AnswerLost, Fate::Twice] {
+        let mut server = market();
+        let offer = server.offer("tea");
+        let mut device = Bench::joined(1, "kim@example.org", &mut server);
+        // Ordered and paid without a network; then both go out at once, on two lanes.
+        let placed = device.place(&server, &[(offer, 1, 12_900)]);
+        let pay = Body::PayStart {
+            order: order_id(placed.id),
+            rail: RailId::new(RailId::SANDBOX).unwrap(),
+            method: PayMethod::Mandate,
+        };
+        let paid = device.tap(Tap::of(pay)).unwrap();
+        until(&mut device, &mut server, PUSH);
+        device.deliver(&mut server, fate);
+        device.heal(&mut server);
+        assert!(device.outcome(paid.id).unwrap().is_accepted(), "{fate:?} {:?}", device.outcome(paid.id));
+        assert_eq!(server.order(order_id(placed.id)).unwrap().state, OrderState::Open);
+        server.assert_streams();
+    }
+}
+
+#[test]
 fn what_is_taken_back_is_never_done() {
     for fate in [Fate::Lost, Fate::AnswerLost] {
         let mut server = market();
