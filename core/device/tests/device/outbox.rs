@@ -325,6 +325,43 @@ fn an_older_user_db_than_cache_db_knows_is_noticed() {
     assert_eq!(device.host().session().unwrap().epoch, 2);
 }
 
+/// An act counts as shown once the scope that shows it has been pulled: a shop's cancellation is not shown by the
+/// seller's own account, a buyer's is.
+#[test]
+fn a_cancellation_shows_where_its_order_stands() {
+    let mut server = market();
+    let offer = server.offer("tea");
+    let mut buyer = Bench::joined(1, "kim@example.org", &mut server);
+    let placed = buyer.place(&server, &[(offer, 1, 12_900)]);
+    buyer.heal(&mut server);
+    let mut seller = Bench::joined(2, "seller@example.org", &mut server);
+    let home = |device: &mut Bench| {
+        let tapped = device.tap(Tap::of(Body::CancelOrder { order: order_id(placed.id) })).unwrap();
+        let rows = device.host().outbox_rows().unwrap();
+        rows.into_iter().find(|row| row.id == tapped.id).unwrap().home
+    };
+    assert_eq!(home(&mut seller), Scope::Seller(server.shop.unwrap()).to_string());
+    assert_eq!(home(&mut buyer), Scope::Account(server.account_of("kim@example.org")).to_string());
+}
+
+/// A bit may flip where SQLite sees nothing: inside a value that every start needs.
+#[test]
+fn an_unreadable_row_of_the_cache_keeps_no_start_back() {
+    let mut server = market();
+    let mut device = Bench::joined(1, "kim@example.org", &mut server);
+    let now = device.now;
+    device.host().pause(now).unwrap();
+    device.kill();
+    let cache = rusqlite::Connection::open(device.dir.path().join("cache.db")).unwrap();
+    let spoilt = cache.execute("UPDATE thing SET body = replace(body, 'policies', 'qolicies')", []).unwrap();
+    assert!(spoilt > 0);
+    cache.close().unwrap();
+    device.start();
+    assert!(device.host().open_report().cache_begun_anew);
+    device.heal(&mut server);
+    assert!(device.host().reference().is_some());
+}
+
 #[test]
 fn a_tap_without_a_known_clock_gets_its_age_at_the_first_contact() {
     let mut server = market();
