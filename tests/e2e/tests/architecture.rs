@@ -15,6 +15,8 @@ mod names;
 mod purity;
 #[path = "architecture/source.rs"]
 mod source;
+#[path = "architecture/surface.rs"]
+mod surface;
 
 use std::path::{Path, PathBuf};
 

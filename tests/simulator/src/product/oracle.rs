@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use souk_domain::catalogue::OfferState;
 use souk_domain::id::{AccountId, AnyIntentId, DerivedId, OfferId, OrderId, ParcelId, PaymentId};
-use souk_domain::intent::{Body, PlaceOrder, ShortPolicy};
+use souk_domain::intent::{Body, PlaceOrder, ShortPolicy, WantedLine};
 use souk_domain::ledger::AccountCode;
 use souk_domain::order::{OrderState, PaymentState, ShipmentState};
 use souk_domain::parcel::Level;
@@ -36,7 +36,7 @@ pub(super) struct Offer {
 enum Clock {
     Idle,
     Running(Time, u32),
-    Frozen,
+    Frozen(u32),
     Done,
 }
 
@@ -59,6 +59,8 @@ pub(super) struct Order {
     paid_at: Time,
     is_overdue: bool,
     pub(super) parcel: Option<ParcelId>,
+    /// The shop brings it by its own means: the shipping is the shop's.
+    is_own_delivery: bool,
     has_address: bool,
     /// Is it open, and of which generation?
     case: Option<(bool, u32)>,
@@ -127,7 +129,7 @@ impl Oracle {
     ) -> Verdict {
         match body {
             Body::PlaceOrder(place) => self.place(id, who, place, max, has_address, now),
-            Body::PayStart { order, .. } => self.pay(id, who, *order, now),
+            Body::PayStart { order, .. } => self.pay(id, who, *order, max, now),
             Body::CancelOrder { order } => self.cancel(id, who, *order),
             Body::OpenCase { order, .. } => self.open_case(id, who, *order, now),
             Body::RefundOrder { order } => {
@@ -187,6 +189,12 @@ impl Oracle {
         if place.lines.iter().any(|line| !self.offers.get(&line.offer).is_some_and(|offer| offer.is_live)) {
             return Err("offer.gone");
         }
+        let asked = place.lines.iter().map(|line| (self.offers[&line.offer].price, line.quantity));
+        let asked = with_shipping(asked.map(|(price, units)| price * i64::from(units)).sum()).0;
+        let rose = |line: &WantedLine| self.offers[&line.offer].price > line.seen;
+        if max.is_none_or(|max| asked > max) && (place.lines.iter().any(rose) || max.is_some()) {
+            return Err("price.changed");
+        }
         let mut lines = Vec::new();
         let (mut is_short, mut has_risen) = (false, false);
         let mut taken: BTreeMap<OfferId, u32> = BTreeMap::new();
@@ -205,9 +213,7 @@ impl Oracle {
         if is_short && (place.policy == ShortPolicy::AllOrNothing || lines.is_empty()) {
             return Err("stock.short");
         }
-        let goods: i64 = lines.iter().map(|line| line.2).sum();
-        let shipping = if goods >= FREE_FROM { 0 } else { SHIPPING };
-        let total = goods + shipping;
+        let (total, shipping) = with_shipping(lines.iter().map(|line| line.2).sum());
         if max.is_none_or(|max| total > max) && (has_risen || max.is_some()) {
             return Err("price.changed");
         }
@@ -234,6 +240,7 @@ impl Oracle {
                 paid_at: now,
                 is_overdue: false,
                 parcel: None,
+                is_own_delivery: false,
                 has_address,
                 case: None,
                 clock: Clock::Idle,
@@ -244,13 +251,25 @@ impl Oracle {
         Ok(Some(total))
     }
 
-    fn pay(&mut self, id: AnyIntentId, who: AccountId, order: OrderId, now: Time) -> Verdict {
+    fn pay(
+        &mut self,
+        id: AnyIntentId,
+        who: AccountId,
+        order: OrderId,
+        max: Option<i64>,
+        now: Time,
+    ) -> Verdict {
         let payment = PaymentId::from_bytes(*id.bytes()).map_err(|_| "intent.form")?;
-        let (state, former) = self.by_buyer(who, order).map(|order| (order.state, order.payment))?;
+        let row = self.by_buyer(who, order)?;
+        let (state, former, total, pay_by) = (row.state, row.payment, row.total, row.pay_by);
         match state {
+            OrderState::Created if now > pay_by => return Err("order.closed"),
             OrderState::Created => {}
             OrderState::Open | OrderState::Completed => return Err("order.already_paid"),
             OrderState::Cancelled => return Err("order.closed"),
+        }
+        if max.is_some_and(|max| max < total) {
+            return Err("pay.amount_mismatch");
         }
         if former.is_some_and(|former| self.payments[&former].state == PaymentState::Pending) {
             return Err("pay.in_progress");
@@ -333,6 +352,7 @@ impl Oracle {
         if order.parcel.is_some() {
             return Err("ship.scan_expected");
         }
+        order.is_own_delivery = true;
         self.shipped(at).map(|()| None)
     }
 
@@ -368,35 +388,36 @@ impl Oracle {
 
     /// A parcel of an order has been told something, and folds to this.
     pub(super) fn scanned(&mut self, scan: &Scanned<'_>, now: Time) -> Result<(), &'static str> {
-        if !matches!(scan.state, "Created" | "Ready" | "Cancelled") {
-            self.shipped(scan.order)?;
-        }
+        let shipment = match scan.state {
+            "Created" | "Ready" | "Cancelled" => return Ok(()),
+            "Delivered" => ShipmentState::Delivered,
+            "Refused" | "Returning" => ShipmentState::Returning,
+            "Returned" => ShipmentState::Returned,
+            "Lost" => ShipmentState::Lost,
+            _ => ShipmentState::Shipped,
+        };
+        self.shipped(scan.order)?;
         let order = self.order(scan.order)?;
-        match scan.state {
-            "Delivered" => {}
-            "Refused" | "Returning" => {
-                order.shipment = ShipmentState::Returning;
-                order.freeze();
-                return Ok(());
-            }
-            "Returned" => order.shipment = ShipmentState::Returned,
-            "Lost" => order.shipment = ShipmentState::Lost,
-            _ => return Ok(()),
+        order.shipment = shipment;
+        if shipment == ShipmentState::Delivered {
+            order.delivered_at = order.delivered_at.or(Some(now));
         }
-        if scan.state != "Delivered" {
-            return Ok(());
-        }
-        order.shipment = ShipmentState::Delivered;
-        order.delivered_at = order.delivered_at.or(Some(now));
         if order.state != OrderState::Open {
             return Ok(());
         }
-        if scan.on_hold {
+        if scan.on_hold || !matches!(shipment, ShipmentState::Shipped | ShipmentState::Delivered) {
             order.freeze();
             return Ok(());
         }
+        if shipment == ShipmentState::Shipped {
+            order.clock = Clock::Idle;
+            return Ok(());
+        }
         let delay = match scan.level {
-            Level::E0 => return Ok(()),
+            Level::E0 => {
+                order.clock = Clock::Idle;
+                return Ok(());
+            }
             Level::EC => POLICIES.release_ec_us,
             Level::E1 => POLICIES.release_e1_us,
             Level::E2 => POLICIES.release_e2_us,
@@ -409,6 +430,7 @@ impl Oracle {
         order.clock = match order.clock {
             Clock::Idle => Clock::Running(due, 1),
             Clock::Running(former, generation) if due < former => Clock::Running(due, generation + 1),
+            Clock::Frozen(generation) => Clock::Running(due, generation),
             other => other,
         };
         Ok(())
@@ -417,8 +439,16 @@ impl Oracle {
 
 impl Order {
     fn freeze(&mut self) {
-        if matches!(self.clock, Clock::Idle | Clock::Running(..)) {
-            self.clock = Clock::Frozen;
-        }
+        self.clock = match self.clock {
+            Clock::Idle => Clock::Frozen(1),
+            Clock::Running(_, generation) => Clock::Frozen(generation + 1),
+            other => other,
+        };
     }
+}
+
+/// What goods come to with their shipping, and the shipping.
+fn with_shipping(goods: i64) -> (i64, i64) {
+    let shipping = if goods >= FREE_FROM { 0 } else { SHIPPING };
+    (goods + shipping, shipping)
 }

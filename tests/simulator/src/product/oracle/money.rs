@@ -82,7 +82,7 @@ impl Oracle {
             commission += fee;
             tax += half_even(fee * COMMISSION_TAX_PPM, 1_000_000);
         }
-        let shipping = order.shipping;
+        let shipping = if order.is_own_delivery { 0 } else { order.shipping };
         order.released += amount;
         (order.state, order.clock) = (OrderState::Completed, Clock::Done);
         order.settled = Some((amount - shipping - commission - tax, false));
@@ -129,6 +129,7 @@ impl Oracle {
         let is_wanted = order.state == OrderState::Created && order.payment == Some(of);
         if is_wanted && amount < due {
             payment.parts.push(amount);
+            payment.state = PaymentState::Pending;
             order.unapplied += amount;
         } else if is_wanted && amount == due {
             payment.parts.clear();
@@ -140,7 +141,7 @@ impl Oracle {
                 (offer.reserved, offer.committed) = (offer.reserved - units, offer.committed + units);
             }
         } else {
-            if payment.state == PaymentState::Pending {
+            if payment.state == PaymentState::Pending && payment.parts.is_empty() {
                 payment.state = PaymentState::Returned;
             }
             self.send_back(id, at, amount)?;
