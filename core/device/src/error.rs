@@ -65,6 +65,9 @@ pub enum StoreError {
     Paused,
 }
 
+/// SQLite's code of a statement that cannot be carried out as it stands.
+const SQLITE_ERROR: i32 = 1;
+
 impl StoreError {
     /// `store.newer`, `store.pragma`, `store.migration`, `store.form`, `store.full`, `store.damaged`, `store.in_use`,
     /// `store.io`, `core.paused`.
@@ -83,6 +86,12 @@ impl StoreError {
                 Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
                     "store.in_use"
                 }
+                // SQLite does not understand a statement of ours: the tables are not the ones that were made.
+                Some(rusqlite::ErrorCode::Unknown)
+                    if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_ERROR) =>
+                {
+                    "store.damaged"
+                }
                 Some(_) => "store.io",
                 // A value of another type than its column, or a text that is none.
                 None => "store.damaged",
@@ -95,6 +104,18 @@ impl StoreError {
     /// Whether the file itself is broken: no database, or pages that contradict each other.
     pub fn is_damage(&self) -> bool {
         self.code() == "store.damaged"
+    }
+
+    /// Whether stored rows contradict each other or cannot be read: where they can be fetched again, they are.
+    pub(crate) fn is_of_rows(&self) -> bool {
+        let is_contradiction = match self {
+            StoreError::Sql(error) => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+            }
+            StoreError::Form { .. } => true,
+            _ => false,
+        };
+        is_contradiction || self.is_damage()
     }
 }
 

@@ -28,7 +28,7 @@ use crate::facade::Desk;
 use crate::outbox;
 use crate::overlay::{self, Overlay, Seat};
 use crate::store::session::{self, Session};
-use crate::store::{DeviceFiles, FilesConfig, INSTALL_BYTES, OpenReport, cache, scope};
+use crate::store::{DeviceFiles, FilesConfig, INSTALL_BYTES, OpenReport, PUBLIC, cache, scope};
 use crate::sync::{
     Effect, Event, LiveEvent, Machine, MachineConfig, Notice, OpenFacts, ReqId, Request, TimerId, View,
 };
@@ -122,7 +122,13 @@ pub struct DeviceHost {
     contact_kept: Option<u64>,
     /// Whether rows wait for a known clock.
     has_unsure: bool,
+    /// Whether the sums of public rows are still to be reckoned anew.
+    is_recount_due: bool,
     reference: Option<Reference>,
+    /// What the machine is to be told after the transaction that runs.
+    hints: Vec<Event>,
+    /// Where each scope stood when it was asked for: mark and cursor. A page that belongs elsewhere is dropped.
+    asked: BTreeMap<Scope, (i64, Option<String>)>,
     /// Pending acts replayed; none = to be made anew.
     overlay: Option<Overlay>,
     /// Requests under way: what they were, and when they left.
@@ -170,7 +176,10 @@ impl DeviceHost {
             contact: None,
             contact_kept: None,
             has_unsure: false,
+            is_recount_due: false,
             reference: None,
+            hints: Vec::new(),
+            asked: BTreeMap::new(),
             overlay: None,
             flying: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -187,9 +196,10 @@ impl DeviceHost {
     fn load(&mut self, now: Now) -> StoreResult<OpenFacts> {
         let files = self.files.as_mut().ok_or(StoreError::Paused)?;
         outbox::clocked::forget_waits(&files.user)?;
-        for public in [Scope::Reference, Scope::Catalogue] {
+        for public in PUBLIC {
             scope::follow(&files.cache, &public)?;
         }
+        self.is_recount_due = files.report.unclean_exit;
         self.session = session::session(&files.user)?;
         self.contact = session::contact(&files.user)?;
         self.contact_kept = None;
@@ -237,6 +247,7 @@ impl DeviceHost {
                     Effect::Tx { ticket, tx } => {
                         let answer = self.run(tx, now);
                         events.push_back(Event::Tx { ticket, answer });
+                        events.extend(std::mem::take(&mut self.hints));
                     }
                     Effect::Timer { id, at_mono } => {
                         self.timers.insert((at_mono, id));
@@ -314,10 +325,51 @@ impl DeviceHost {
         self.outputs.drain(..).collect()
     }
 
-    /// One slice of work that can wait: new texts go into the search index. Answers whether there may be more.
-    pub fn idle(&mut self) -> Result<bool, SoukError> {
+    /// One slice of work that can wait: after an exit that was none the sums of public rows are reckoned anew, and new
+    /// texts go into the search index. Answers whether there may be more.
+    pub fn idle(&mut self, now: Now) -> Result<bool, SoukError> {
         let Some(files) = self.files.as_mut() else { return Ok(false) };
-        Ok(cache::fold_index(&mut files.cache)? > 0)
+        let done = if std::mem::take(&mut self.is_recount_due) {
+            files.recount().map(|differing| {
+                let hints = differing.into_iter().map(Event::Hint).collect::<Vec<_>>();
+                (true, hints)
+            })
+        } else {
+            cache::fold_index(&mut files.cache).map(|folded| (folded > 0, Vec::new()))
+        };
+        match done {
+            Ok((has_more, hints)) => {
+                for hint in hints {
+                    *self.counts.entry("recount_differs").or_default() += 1;
+                    self.event(hint, now);
+                }
+                Ok(has_more)
+            }
+            Err(error) if error.is_of_rows() => {
+                self.begin_cache_anew(&error);
+                for hint in std::mem::take(&mut self.hints) {
+                    self.event(hint, now);
+                }
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// `cache.db` contradicts itself: it is thrown away and fetched again.
+    fn begin_cache_anew(&mut self, why: &StoreError) {
+        tracing::warn!(error = %why, "cache.db is damaged and is fetched again");
+        *self.counts.entry("cache_begun_anew").or_default() += 1;
+        self.is_recount_due = false;
+        let Some(files) = self.files.as_mut() else { return };
+        match files.begin_cache_anew(&self.config.files) {
+            Ok(()) => {
+                self.report = files.report;
+                // All that stood there is to be asked for, not only what met the damage.
+                self.hints.extend(PUBLIC.map(Event::Hint));
+            }
+            Err(error) => tracing::warn!(%error, "cache.db cannot be begun anew"),
+        }
     }
 
     /// Closes the files: both logs are brought in, no lock is held. Everything but `resume` answers `core.paused`.

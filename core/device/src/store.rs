@@ -19,6 +19,8 @@ pub(crate) mod session;
 #[cfg(test)]
 mod tests;
 
+use souk_domain::scope::Scope;
+
 use crate::error::{StoreError, StoreResult};
 use pragma::File;
 
@@ -58,6 +60,8 @@ pub struct OpenReport {
     pub cache_begun_anew: bool,
     /// `user.db` is older than `cache.db` knows: an old copy, or a medium that lied. A new epoch is asked for.
     pub user_rolled_back: bool,
+    /// The files were not closed the last time: the sums of public rows are reckoned anew when there is time.
+    pub unclean_exit: bool,
 }
 
 /// Both files, open.
@@ -67,10 +71,17 @@ pub struct DeviceFiles {
     pub(crate) cache: Connection,
     /// What opening has found.
     pub report: OpenReport,
+    /// `cache.db` was thrown away and could not be begun anew yet; an empty one in memory stands in its place.
+    pub(crate) is_cache_lost: bool,
 }
+
+/// The scopes that everybody follows, in `cache.db`.
+pub(crate) const PUBLIC: [Scope; 2] = [Scope::Reference, Scope::Catalogue];
 
 const START: &str = "start";
 const INSTALL: &str = "install";
+/// Stands in `user.db` as long as the files are open.
+const OPEN: &str = "open";
 /// Bytes of the random id of an installation.
 pub(crate) const INSTALL_BYTES: usize = 16;
 
@@ -107,9 +118,13 @@ impl DeviceFiles {
         meta::put_bytes(&cache, INSTALL, &install)?;
         report.user_rolled_back = meta::number(&cache, START)? > meta::number(&user, START)?;
         let start = meta::number(&user, START)?.max(meta::number(&cache, START)?) + 1;
+        report.unclean_exit = meta::bytes(&user, OPEN)?.is_some();
+        if !report.unclean_exit {
+            meta::put_bytes(&user, OPEN, &[])?;
+        }
         meta::put_json(&user, START, &start)?;
         meta::put_json(&cache, START, &start)?;
-        Ok(DeviceFiles { user, cache, report })
+        Ok(DeviceFiles { user, cache, report, is_cache_lost: false })
     }
 
     /// The random id of this installation.
@@ -118,8 +133,43 @@ impl DeviceFiles {
         bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(StoreError::Form { table: "meta", what: INSTALL })
     }
 
+    /// Throws `cache.db` away and begins it anew with nothing but the public scopes to follow: what is kept there can
+    /// be fetched again. One that fails leaves an empty file in memory and is tried again before the next transaction.
+    pub(crate) fn begin_cache_anew(&mut self, config: &FilesConfig) -> StoreResult<()> {
+        let damaged = std::mem::replace(&mut self.cache, Connection::open_in_memory()?);
+        // Its pages are broken; what closing says about them does not matter.
+        drop(damaged);
+        self.is_cache_lost = true;
+        let cache = begin_anew(config)?;
+        meta::put_bytes(&cache, INSTALL, &self.install()?)?;
+        meta::put_json(&cache, START, &meta::number(&self.user, START)?)?;
+        for scope in PUBLIC {
+            scope::follow(&cache, &scope)?;
+        }
+        self.cache = cache;
+        self.is_cache_lost = false;
+        self.report.cache_begun_anew = true;
+        Ok(())
+    }
+
+    /// Reckons the sums of the public scopes from what is stored, and sets one that differs to begin from null: a
+    /// medium that lost or changed rows is found before anybody asks for them (spec/sync.md 4.7).
+    pub(crate) fn recount(&self) -> StoreResult<Vec<Scope>> {
+        let mut differing = Vec::new();
+        for scope in PUBLIC {
+            let Some(row) = scope::find(&self.cache, &scope)? else { continue };
+            if row.sweep || apply::recomputed(&self.cache, &scope)? == (row.sum, row.rows) {
+                continue;
+            }
+            scope::restart(self, &scope)?;
+            differing.push(scope);
+        }
+        Ok(differing)
+    }
+
     /// Writes both logs into their files and closes them: a suspended phone holds no lock.
     pub fn close(self) -> Result<(), StoreError> {
+        meta::delete(&self.user, OPEN)?;
         for conn in [self.user, self.cache] {
             checkpoint(&conn)?;
             conn.close().map_err(|(_, error)| error)?;

@@ -152,6 +152,11 @@ pub trait World {
     /// After the faults: has everything come to rest? If not, what is still moving (syn15).
     fn at_rest(&mut self, sim: &mut Sim) -> Result<(), String>;
 
+    /// How often something has happened that nobody tapped: time-outs, answers of a rail. Rest begins after the last.
+    fn stirred(&self) -> u64 {
+        0
+    }
+
     /// Cheap checks after each event.
     fn check_step(&mut self, _sim: &mut Sim) -> Checked {
         Ok(())
@@ -194,6 +199,9 @@ impl<W: World + ?Sized> World for Box<W> {
     }
     fn at_rest(&mut self, sim: &mut Sim) -> Result<(), String> {
         (**self).at_rest(sim)
+    }
+    fn stirred(&self) -> u64 {
+        (**self).stirred()
     }
     fn check_step(&mut self, sim: &mut Sim) -> Checked {
         (**self).check_step(sim)

@@ -222,7 +222,7 @@ fn each_habit_is_found() {
         (Habit::Good, None),
         (Habit::FirstStartFails, None),
         (Habit::Panics, Some("panic: the program fell over")),
-        (Habit::NeverRests, Some("syn15: not at rest 15 minutes after the last fault: something")),
+        (Habit::NeverRests, Some("syn15: not at rest 16 minutes after the last event: something")),
         (Habit::FailsTheLastCheck, Some("syn11: rows differ")),
     ];
     for (habit, expected) in table {

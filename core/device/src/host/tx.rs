@@ -7,13 +7,14 @@ use souk_domain::id::{Bucket, IntentId, form_u};
 use souk_domain::outcome::Outcome;
 use souk_domain::party::DeviceKey;
 use souk_domain::scope::Scope;
+use souk_domain::time::Time;
 use souk_protocol::auth::RegisterResponse;
 use souk_protocol::outcome::OutcomeView;
 
 use super::DeviceHost;
 use crate::clock::{Contact, Now, estimate};
 use crate::error::{StoreError, StoreResult};
-use crate::limits::TOKEN_EARLY_MS;
+use crate::limits::{MISMATCH_SPAN, TOKEN_EARLY_MS};
 use crate::outbox::send::{Want, take};
 use crate::outbox::settle;
 use crate::overlay;
@@ -21,6 +22,9 @@ use crate::store::apply::{self, PageFacts, Verdict};
 use crate::store::session::{self, RegState, Session, Tokens};
 use crate::store::{DeviceFiles, cache, meta, scope};
 use crate::sync::{OpenFacts, OpenLink, Tx, TxAnswer};
+
+/// The name in `meta` of when `cache.db` was last begun anew for its sums.
+const CACHE_ANEW_AT: &str = "cache_anew_at";
 
 /// Tables that hold what belongs to one account. `counter` is not among them: its numbers are of the device's key, which
 /// stays, and a number that was signed is never given twice, whoever signs in next.
@@ -30,10 +34,17 @@ const OF_ONE_ACCOUNT: [&str; 8] =
 impl DeviceHost {
     /// Runs a transaction. One that fails has changed nothing.
     pub(super) fn run(&mut self, tx: Tx, now: Now) -> TxAnswer {
+        if self.files.as_ref().is_some_and(|files| files.is_cache_lost) {
+            self.begin_cache_anew(&StoreError::Form { table: "scope", what: "file" });
+        }
+        let is_of_cache = matches!(&tx, Tx::Page { scope, .. } | Tx::Restart { scope } if scope.is_public());
         match self.try_run(tx, now) {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::warn!(code = error.code(), %error, "a local transaction failed");
+                tracing::warn!(code = error.code(), ?error, "a local transaction failed");
+                if is_of_cache && error.is_of_rows() {
+                    self.begin_cache_anew(&error);
+                }
                 TxAnswer::Failed
             }
         }
@@ -72,14 +83,18 @@ impl DeviceHost {
                 self.facts_answer(now)
             }
             Tx::Cursors { scopes } => {
-                let files = self.files()?;
                 let mut cursors = Vec::new();
                 for scope in scopes {
+                    let files = self.files()?;
                     if let Some(row) = scope::find(scope::file_of(files, &scope), &scope)? {
+                        self.asked.insert(scope.clone(), (row.mark, row.cursor.clone()));
                         cursors.push((scope, row.cursor));
                     }
                 }
                 Ok(TxAnswer::Cursors(cursors))
+            }
+            Tx::Page { scope, .. } if self.is_of_former_rows(&scope)? => {
+                self.page_applied(scope, Verdict::More)
             }
             Tx::Page { scope, page, server_now } => {
                 let facts = PageFacts {
@@ -88,6 +103,7 @@ impl DeviceHost {
                 };
                 let mutants = self.config.mutants;
                 let verdict = apply::page(self.files_mut()?, &scope, *page, &facts, mutants)?;
+                let verdict = self.mended(&scope, verdict, server_now)?;
                 self.page_applied(scope, verdict)
             }
             Tx::Restart { scope } => {
@@ -157,6 +173,31 @@ impl DeviceHost {
         let taken = self.user_tx(|tx| take(tx, &session, want, mutants, signer.as_ref(), new_id))?;
         self.overlay = overlay;
         Ok(TxAnswer::Taken(taken))
+    }
+
+    /// Whether a scope was set to begin from null since the page that comes now was asked for. It is asked again.
+    fn is_of_former_rows(&self, scope: &Scope) -> StoreResult<bool> {
+        let row = scope::find(scope::file_of(self.files()?, scope), scope)?;
+        Ok(match (row, self.asked.get(scope)) {
+            (Some(row), Some(asked)) => (row.mark, &row.cursor) != (asked.0, &asked.1),
+            _ => false,
+        })
+    }
+
+    /// Public rows that differ for the second time in a day, although they were pulled from null: the file itself is
+    /// doubted and begun anew, once a day. After that it is the server's sum that is doubted.
+    fn mended(&mut self, scope: &Scope, verdict: Verdict, server_now: Time) -> StoreResult<Verdict> {
+        if verdict != (Verdict::Differs { again: true }) || !scope.is_public() {
+            return Ok(verdict);
+        }
+        let user = &self.files()?.user;
+        let last: Option<i64> = meta::json(user, CACHE_ANEW_AT)?;
+        if last.is_some_and(|last| server_now.since(Time::from_micros(last)) < MISMATCH_SPAN) {
+            return Ok(verdict);
+        }
+        meta::put_json(user, CACHE_ANEW_AT, &server_now.micros())?;
+        self.begin_cache_anew(&StoreError::Form { table: "scope", what: "sum" });
+        Ok(Verdict::Differs { again: false })
     }
 
     fn page_applied(&mut self, scope: Scope, verdict: Verdict) -> StoreResult<TxAnswer> {

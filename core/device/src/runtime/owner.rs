@@ -183,7 +183,7 @@ impl Owner {
                 Err(TryRecvError::Disconnected) => return Some(Command::Stop(None)),
                 Err(TryRecvError::Empty) => {}
             }
-            self.has_idle_work = self.host.idle().unwrap_or(false);
+            self.has_idle_work = self.host.idle(self.clock.now()).unwrap_or(false);
             if !self.has_idle_work {
                 ring(&self.bells.catalogue);
             }

@@ -50,7 +50,8 @@ fn order_of(server: &Server, lines: &[(&str, u32)]) -> PlaceOrderRequest {
 fn airplane_start() {
     let mut server = market();
     let mut device = Bench::joined(1, "kim@example.org", &mut server);
-    while device.host().idle().unwrap() {}
+    let now = device.now;
+    while device.host().idle(now).unwrap() {}
     device.kill();
     device.start();
     device.wire.clear();

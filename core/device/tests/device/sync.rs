@@ -1,6 +1,7 @@
 //! Rows come down: pages, checksums, resets, damage, a start without a network.
 
 use rusqlite::Connection;
+use souk_device::outbox::Tap;
 use souk_device::sync::{Event, Notice};
 use souk_domain::intent::Body;
 use souk_domain::scope::Scope;
@@ -168,4 +169,69 @@ fn a_member_no_more_loses_the_rows() {
     device.settle(&mut server);
     assert_eq!(device.host().scope_sums(&shop).unwrap(), None);
     assert!(device.host().is_quiet());
+}
+
+/// Changes `cache.db` behind the device's back while it is down, and starts it again as after a kill.
+fn spoil(device: &mut Bench, sql: &str) {
+    device.kill();
+    let cache = Connection::open(device.dir.path().join("cache.db")).unwrap();
+    cache.execute_batch(sql).unwrap();
+    drop(cache);
+    device.start();
+    let now = device.now;
+    while device.host().idle(now).unwrap() {}
+    device.drain();
+}
+
+#[test]
+fn what_a_medium_has_changed_is_found_after_a_kill_without_a_word_from_the_server() {
+    let spoilt = [
+        "DELETE FROM product WHERE names = 'Tea cup'",
+        "UPDATE product SET ver = ver + 4096 WHERE names = 'Tea cup'",
+        "UPDATE scope SET sum = sum + 1 WHERE scope = 'cat/all'",
+    ];
+    for sql in spoilt {
+        let mut server = market();
+        let mut device = Bench::joined(1, "kim@example.org", &mut server);
+        spoil(&mut device, sql);
+        assert_eq!(device.host().counts().get("recount_differs"), Some(&1), "{sql}");
+        device.heal(&mut server);
+        assert_whole(&mut device, &server, &[Scope::Catalogue]);
+        // Found before the server's sum could differ, and only once.
+        assert!(!device.notices.contains(&Notice::SumDiffers(Scope::Catalogue)), "{sql}");
+    }
+}
+
+#[test]
+fn a_clean_exit_reckons_nothing_anew() {
+    let mut server = market();
+    let mut device = Bench::joined(1, "kim@example.org", &mut server);
+    let now = device.now;
+    device.host().pause(now).unwrap();
+    spoil(&mut device, "UPDATE scope SET sum = sum + 1 WHERE scope = 'cat/all'");
+    assert!(!device.host().open_report().unclean_exit);
+    assert_eq!(device.host().counts().get("recount_differs"), None);
+    // The end of the next pull finds it as well.
+    device.event(Event::SyncNow);
+    device.heal(&mut server);
+    assert!(device.notices.contains(&Notice::SumDiffers(Scope::Catalogue)));
+    assert_whole(&mut device, &server, &[Scope::Catalogue]);
+}
+
+#[test]
+fn a_table_that_is_not_ours_any_more_is_made_anew_while_the_device_runs() {
+    let mut server = market();
+    let tea = server.offer("tea");
+    let mut device = Bench::joined(1, "kim@example.org", &mut server);
+    device.place(&server, &[(tea, 1, 12_900)]);
+    spoil(&mut device, "ALTER TABLE product RENAME COLUMN body TO bodx");
+    device.heal(&mut server);
+    let mut seller = Bench::joined(2, "seller@example.org", &mut server);
+    seller.tap(Tap::of(Body::SetPrice { offer: tea, price: krw(13_100) })).unwrap();
+    seller.heal(&mut server);
+    device.event(Event::SyncNow);
+    device.heal(&mut server);
+    assert_eq!(device.host().counts().get("cache_begun_anew"), Some(&1));
+    assert_eq!(device.host().undecided().unwrap(), 0);
+    assert_whole(&mut device, &server, &[Scope::Reference, Scope::Catalogue]);
 }

@@ -308,10 +308,11 @@ pub(crate) fn take_link(
         tell_courier(&parcel, ctx, rows)?;
     }
     rows.put(parcel.clone())?;
-    if let Some(folded) = folded {
-        follow(intent, order, &folded, ctx, rows)?;
-    }
-    Ok(facts(&parcel))
+    let Some(folded) = folded else { return Ok(facts(&parcel)) };
+    follow(intent, order, &folded, ctx, rows)?;
+    // What the release goes by, so that a courier's phone can say at once whether somebody will look into it.
+    let level = format!("{:?}", folded.release_level);
+    Ok(facts(&parcel).with("release_level", level).with("held", folded.is_held()))
 }
 
 /// What a parcel's fold means for its order: its shipment axis and its release clock. Both follow from the links alone,

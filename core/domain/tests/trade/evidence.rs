@@ -13,6 +13,9 @@ use super::world::{BUYER, COURIER, HandoverFields, SELLER, Told, Upload, World};
 use super::{accepted, labelled, refused};
 
 /// What each evidence makes of the release (spec/money.md 4.4), at the hour and after it.
+/// How a courier tells of a delivery.
+type Way = dyn Fn(&mut World, &Parcel) -> Upload;
+
 #[test]
 fn evidence_decides_the_delay() {
     let far = Some((0, 0));
@@ -36,7 +39,7 @@ fn evidence_decides_the_delay() {
         })
     };
     let home = Some(super::world::HOME);
-    let rows: [(&str, &dyn Fn(&mut World, &Parcel) -> Upload, Level, Option<Span>); 8] = [
+    let rows: [(&str, &Way, Level, Option<Span>); 8] = [
         ("nothing", &scan(none, EvidenceType::None, home), Level::E0, None),
         ("photo at the door", &scan(photo, PHOTO, home), Level::E1, Some(day(7))),
         ("photo elsewhere", &scan(photo, PHOTO, far), Level::E0, None),

@@ -102,6 +102,8 @@ fn sweep(scenario: &'static dyn Scenario, args: &Args) -> ExitCode {
 
 /// Runs one seed with all its events on stderr.
 fn trace(scenario: &'static dyn Scenario, seed: u64, profile: Profile, mutant: Option<&str>) -> ExitCode {
+    // What the product itself has to say stands between the events.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_ansi(false).init();
     let clock = CpuClock::begin();
     let plan = Plan { scenario, seed, profile, mutant, keeps_lines: true };
     let outcome = run(&plan);

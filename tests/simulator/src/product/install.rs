@@ -149,7 +149,7 @@ impl ProductWorld {
             }
             _ => {
                 phone.event(Event::SyncNow, sim);
-                while phone.core.idle() == Ok(true) {}
+                phone.idle(sim);
                 Ok(())
             }
         }

@@ -5,6 +5,7 @@ use souk_device::error::SoukError;
 use souk_device::host::wire::fault;
 use souk_device::host::{DeviceHost, HttpAnswer, HttpRequest, Output, SignerSource};
 use souk_device::sync::{Event, Fault, LiveEvent, LiveStop, Notice, ReqId, View};
+use souk_protocol::sync::PullRequest;
 
 use super::Guards;
 use super::live::{Listener, event_of};
@@ -95,6 +96,7 @@ impl Phone {
 
     fn send(&mut self, req: ReqId, request: HttpRequest, sim: &mut Sim) {
         let HttpRequest { method, path, bearer, body, timeout_ms } = request;
+        sim.log(|_| format!("asks for {}", scopes_in(&path, &body)));
         let headers = bearer.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
         let request =
             Request { line: format!("{method} {path}"), headers: headers.into_iter().collect(), body };
@@ -160,6 +162,12 @@ impl Phone {
         }
     }
 
+    /// What can wait is done, as far as the disk lets it.
+    pub(super) fn idle(&mut self, sim: &mut Sim) {
+        while self.core.idle(self.now(sim)) == Ok(true) {}
+        self.drain(sim);
+    }
+
     /// The program is about to be suspended. What the disk refuses is met at the next start.
     pub(super) fn pause(&mut self, sim: &mut Sim) {
         self.listener = None;
@@ -171,9 +179,17 @@ impl Phone {
     pub(super) fn resume(&mut self, sim: &mut Sim) -> Result<(), SoukError> {
         self.wake_at = None;
         self.core.resume(self.now(sim))?;
-        self.drain(sim);
+        self.idle(sim);
         Ok(())
     }
+}
+
+/// What a pull asks for, for the trace.
+fn scopes_in(path: &str, body: &[u8]) -> String {
+    let pull: Option<PullRequest> =
+        path.ends_with("/pull").then(|| serde_json::from_slice(body).ok()).flatten();
+    let scopes = pull.iter().flat_map(|pull| &pull.scopes);
+    scopes.map(|asked| asked.id.clone()).collect::<Vec<_>>().join(", ")
 }
 
 fn answer_of(reply: Reply) -> HttpAnswer {

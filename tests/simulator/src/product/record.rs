@@ -95,6 +95,8 @@ pub(super) struct Record {
     /// How often something was decided about an order or an offer.
     stamps: BTreeMap<[u8; 16], u64>,
     last_now: Time,
+    /// Acts of the server itself: time-outs, facts of the rail.
+    pub(super) stirred: u64,
     /// The files are being made: nothing is compared.
     pub(super) is_installing: bool,
     /// A device or the server was set back: forks and epochs are lawful.
@@ -308,15 +310,21 @@ impl Record {
             return Err(Violation::new("oracle", format!("a scan of {parcel}, which no order has")));
         };
         let chain = self.chains.entry(parcel).or_default();
+        // The first scan of a parcel names no predecessor, and any number of them may.
         if matches!(intent.body, Body::AppendCustody { .. })
             && let Some((id, prev)) = link_of(&intent.bin)
+            && prev != [0; 32]
         {
             chain.insert(id, prev);
         }
         let mut prevs: Vec<&[u8; 32]> = chain.values().collect();
         prevs.sort_unstable();
-        let on_hold = prevs.windows(2).any(|pair| pair[0] == pair[1]);
-        let level = match text("level") {
+        let is_forked = prevs.windows(2).any(|pair| pair[0] == pair[1]);
+        let on_hold = data.get("held").and_then(serde_json::Value::as_bool).unwrap_or_default();
+        if is_forked && !on_hold && data.contains_key("held") {
+            return Err(Violation::new("oracle", format!("a fork of {parcel} holds nothing: {outcome:?}")));
+        }
+        let level = match text("release_level") {
             "E4" => Level::E4,
             "E3" => Level::E3,
             "E2" => Level::E2,
@@ -326,7 +334,8 @@ impl Record {
         };
         let is_again = data.get("again").is_some();
         let scan = Scanned { order, state: text("state"), level, on_hold };
-        if !is_again {
+        let is_void = !is_again && !data.contains_key("held");
+        if !is_again && !is_void {
             let done = self.oracle.scanned(&scan, now);
             done.map_err(|code| Violation::new("oracle", format!("{code} for {scan:?}")))?;
         }
@@ -381,6 +390,7 @@ impl Record {
         if self.is_installing {
             return Ok(());
         }
+        self.stirred += 1;
         match act {
             ServerAct::RailFact(fact) => {
                 if let Some(former) = self.facts.insert(*id, outcome.is_accepted()) {

@@ -224,7 +224,7 @@ impl ProductWorld {
             sim.count("caches_begun_anew");
         }
         self.record.truth.started(host, &saved)?;
-        phone.drain(sim);
+        phone.idle(sim);
         self.phones.insert(host, Some(phone));
         if self.is_installing {
             sim.timer_after(host, 1, super::install::STEP);
@@ -245,7 +245,9 @@ impl ProductWorld {
                 Notice::RequestBroken(which) => {
                     return Err(Violation::new("syn15", format!("{host} cannot make a {which}")));
                 }
-                Notice::SumDiffers(scope) if !self.record.was_set_back => {
+                Notice::SumDiffers(scope)
+                    if !self.record.was_set_back && !self.views.is_rotten(host, scope) =>
+                {
                     return Err(Violation::new("syn11", format!("{host}: the sum of {scope} differs")));
                 }
                 _ => {}
@@ -293,9 +295,9 @@ impl ProductWorld {
         for scope in super::views::scopes_of(&person, self.shop) {
             let sums = phone.core.scope_sums(&scope).map_err(failed)?;
             let of_server = super::views::sum_of(server, &scope).map_err(|error| error.to_string())?;
-            let kept = sums.map(|sums| (sums.is_whole, sums.kept));
-            if kept != Some((true, of_server)) {
-                return Err(format!("{} has {scope} as {kept:?}, the server as {of_server:?}", person.name));
+            let mine = sums.map(|sums| (sums.is_whole, sums.kept, sums.stored));
+            if mine != Some((true, of_server, of_server)) {
+                return Err(format!("{} has {scope} as {mine:?}, the server as {of_server:?}", person.name));
             }
         }
         let _ = sim;
@@ -463,6 +465,10 @@ impl World for ProductWorld {
             self.is_synced(host, sim)?;
         }
         Ok(())
+    }
+
+    fn stirred(&self) -> u64 {
+        self.record.stirred
     }
 
     fn check_end(&mut self, sim: &mut Sim) -> Checked {
