@@ -1,6 +1,6 @@
 //! live: the stream of hints that says where to look (spec/sync.md 6.5, 4.10).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use souk_domain::scope::Scope;
 
@@ -26,6 +26,8 @@ pub(super) enum Live {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct LiveRegion {
     pub(super) state: Live,
+    /// What the stream was asked for.
+    pub(super) scopes: BTreeSet<Scope>,
     failures: u32,
     /// When streams broke that had been open.
     broken: VecDeque<u64>,
@@ -54,12 +56,22 @@ impl Machine {
                 self.drop_timer(timer);
                 self.live.state = Live::Off;
             }
+            // A shop was opened, a courier was accepted: nobody would tell of the new scope. One that was left is
+            // no reason, its hints are dropped.
+            (Live::Opening { req, silence } | Live::Open { req, silence }, true)
+                if self.down.keys().any(|scope| !self.live.scopes.contains(scope)) =>
+            {
+                step.emit(Effect::Cancel(req));
+                self.drop_timer(silence);
+                self.live_open(step);
+            }
             (Live::Off, false) | (Live::Opening { .. } | Live::Open { .. } | Live::Wait { .. }, true) => {}
         }
     }
 
     fn live_open(&mut self, step: &mut Step) {
-        let scopes: Vec<Scope> = self.down.keys().cloned().collect();
+        self.live.scopes = self.down.keys().cloned().collect();
+        let scopes = self.live.scopes.iter().cloned().collect();
         let req = self.request(Request::Live { scopes }, step);
         let silence = self.set_timer(TimerFor::Silence, LIVE_SILENCE_MS, step);
         self.live.state = Live::Opening { req, silence };

@@ -20,6 +20,7 @@ fn table_of_live() {
         machine.up[0].state = Up::Idle;
         machine.up[1].state = Up::Idle;
         machine.live.state = state;
+        machine.live.scopes = machine.down.keys().cloned().collect();
         machine.timers.insert(TimerId(900), TimerFor::Live);
         machine.timers.insert(TimerId(901), TimerFor::Silence);
         machine
@@ -132,4 +133,36 @@ fn table_of_live() {
           Wait       · tx:take tx:take 1s
     "#]],
     );
+}
+
+/// A scope that is followed while the stream stands would be heard of by nobody.
+#[test]
+fn a_new_scope_opens_the_stream_anew() {
+    let (req, silence) = (ReqId(800), TimerId(901));
+    for state in [Live::Opening { req, silence }, Live::Open { req, silence }] {
+        let mut machine = machine(Link::Ready);
+        machine.config.live = true;
+        machine.live.state = state;
+        machine.live.scopes = machine.down.keys().cloned().collect();
+        machine.timers.insert(silence, TimerFor::Silence);
+        let shop = Scope::Route("018f3c2a5b007abc8def0123456789ab".parse().unwrap());
+        let asked = machine.step(Event::Follow(shop.clone()), NOW, 1);
+        let ticket = asked.iter().find_map(|effect| match effect {
+            Effect::Tx { ticket, .. } => Some(*ticket),
+            _ => None,
+        });
+        let mut known = facts(OpenLink::Ready);
+        known.scopes = machine.down.keys().cloned().chain([shop.clone()]).collect();
+        let answer = TxAnswer::Facts(Box::new(known));
+        let effects = machine.step(Event::Tx { ticket: ticket.expect("a row is written"), answer }, NOW, 2);
+        assert!(effects.contains(&Effect::Cancel(req)));
+        let opened = effects.iter().find_map(|effect| match effect {
+            Effect::Http { request: Request::Live { scopes }, .. } => Some(scopes.clone()),
+            _ => None,
+        });
+        assert!(opened.expect("a stream is opened").contains(&shop));
+        // And only once.
+        let again = machine.step(Event::Hint(account()), NOW, 3);
+        assert!(!again.iter().any(|effect| matches!(effect, Effect::Cancel(_))));
+    }
 }
