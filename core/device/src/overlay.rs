@@ -39,6 +39,9 @@ pub(crate) struct Changed {
     pub(crate) confidence: Confidence,
     /// The acts that touched it, in order.
     pub(crate) by: Vec<IntentId>,
+    /// When the last of them was tapped, or decided. A replay decides at the time of now, so that `updated_at` of the
+    /// row moves with each; this does not.
+    pub(crate) at: Time,
 }
 
 /// Effects of pending acts.
@@ -90,9 +93,9 @@ impl Overlay {
         let intent = IntentText::parse(&row.text).and_then(|text| text.intent(row.bin.clone()));
         let Ok(intent) = intent else { return Ok(()) };
         // What is decided is replayed at its own time.
-        let now = match (&row.state, &row.outcome) {
-            (RowState::Decided, Some(Outcome::Accepted { at, .. })) => *at,
-            _ => now,
+        let (now, at) = match (&row.state, &row.outcome) {
+            (RowState::Decided, Some(Outcome::Accepted { at, .. })) => (*at, *at),
+            _ => (now, row.made_at),
         };
         let tried = self.try_out(seat, &intent, now)?;
         if !tried.outcome.as_ref().is_some_and(Outcome::is_accepted) {
@@ -106,8 +109,10 @@ impl Overlay {
                 row: None,
                 confidence: Confidence::Sure,
                 by: Vec::new(),
+                at,
             });
             changed.row = row_after;
+            changed.at = changed.at.max(at);
             changed.confidence = changed.confidence.max(tried.confidence);
             changed.by.push(row.id);
         }

@@ -50,7 +50,7 @@ impl DeviceHost {
         Ok(saved_view(self.tap(Tap { copy, ..Tap::of(Body::CloseShift { shift }) }, now)?))
     }
 
-    /// Parcels of the round, with the own scans on top.
+    /// Parcels of the round, the last changed first, with the own scans on top.
     pub fn stops(&mut self, now: Now) -> Result<Vec<StopRow>, SoukError> {
         let desk = self.desk(now)?;
         let mut rows = Vec::new();
@@ -59,6 +59,7 @@ impl DeviceHost {
             let view = StopView::from(&stop);
             rows.push(StopRow {
                 parcel: stop.parcel,
+                rank: stop.updated_at.micros(),
                 waybill: stop.waybill,
                 number: souk_codes::waybill::text(stop.waybill.number()),
                 from: stop.from.clone(),

@@ -8,7 +8,7 @@ use souk_domain::parcel::Parcel;
 use souk_domain::party::AccountRoles;
 use souk_domain::rows::{Key, Row};
 use souk_domain::scope::{EntityKind, Scope};
-use souk_domain::time::Span;
+use souk_domain::time::{Span, Time};
 
 use super::views::PendingMark;
 use crate::clock::Estimate;
@@ -118,7 +118,14 @@ impl Desk<'_> {
         })
     }
 
-    /// Rows of one kind in a scope with all pending acts on top, newest first by `rank`.
+    /// What a row is sorted by, microseconds: when it last changed; under a pending act, when that was tapped. It does
+    /// not move while nothing happens.
+    pub(crate) fn rank(&self, key: &Key, updated_at: Time) -> i64 {
+        self.overlay.changed(key).map_or(updated_at, |changed| changed.at).micros()
+    }
+
+    /// Rows of one kind in a scope with all pending acts on top, newest first by `rank`, then by id, as the file
+    /// sorts them.
     pub(crate) fn list<T>(
         &self,
         scope: &Scope,
@@ -129,22 +136,22 @@ impl Desk<'_> {
     ) -> StoreResult<Vec<Marked<T>>> {
         // Every row that an act touches may move to the top, so that many more are read.
         let touched = self.overlay.iter().count();
-        let mut rows: Vec<Marked<T>> = Vec::new();
+        let mut rows: Vec<(Key, Marked<T>)> = Vec::new();
         for row in read::rows(&self.files.user, scope, kind, offset + limit + touched, 0)? {
             let key = row.key();
             if self.overlay.changed(&key).is_none() {
                 let mark = self.mark(&key);
-                rows.extend(pick(row).map(|row| (row, mark)));
+                rows.extend(pick(row).map(|row| (key, (row, mark))));
             }
         }
         for (key, changed) in self.overlay.iter() {
             let Some(row) = &changed.row else { continue };
             if row.scopes().iter().any(|(of, as_kind, _)| of == scope && *as_kind == kind) {
-                rows.extend(pick(row.clone()).map(|row| (row, self.mark(key))));
+                rows.extend(pick(row.clone()).map(|row| (key.clone(), (row, self.mark(key)))));
             }
         }
-        rows.sort_by_key(|(row, _)| std::cmp::Reverse(rank(row)));
-        Ok(rows.into_iter().skip(offset).take(limit).collect())
+        rows.sort_by(|(key_a, (a, _)), (key_b, (b, _))| (rank(b), &key_b.id).cmp(&(rank(a), &key_a.id)));
+        Ok(rows.into_iter().skip(offset).take(limit).map(|(_, row)| row).collect())
     }
 
     /// The name of a shop, as far as it is known.

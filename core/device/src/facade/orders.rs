@@ -6,7 +6,7 @@ use souk_domain::money::Money;
 use souk_domain::order::{LineKind, Order, PayMethod, RailId, ReleaseClock};
 use souk_domain::outcome::Outcome;
 use souk_domain::parcel::Parcel;
-use souk_domain::rows::Row;
+use souk_domain::rows::{Key, Row};
 use souk_domain::scope::{EntityKind, Scope};
 use souk_protocol::views::order_word;
 
@@ -44,7 +44,7 @@ impl Desk<'_> {
             Row::Order(order) => Some(order),
             _ => None,
         };
-        let rank = |order: &Order| order.updated_at.micros();
+        let rank = |order: &Order| self.rank(&Key::order(order.id), order.updated_at);
         let mut found = self.list(&scope, EntityKind::Order, (request.offset, limit + 1), pick, rank)?;
         let more = found.len() > limit;
         found.truncate(limit);
@@ -68,7 +68,7 @@ impl Desk<'_> {
         };
         Ok(OrderRow {
             id: order.id,
-            rank: order.updated_at.micros(),
+            rank: self.rank(&Key::order(order.id), order.updated_at),
             title,
             shop_name: order.shop_name.clone(),
             total: order.total,

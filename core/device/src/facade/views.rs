@@ -309,7 +309,7 @@ pub struct PlacedOrder {
 pub struct OrderRow {
     /// The order.
     pub id: OrderId,
-    /// Sorts the list, newest first: when it last changed, microseconds.
+    /// Sorts the list, newest first: when it last changed, or the last act that waits was tapped; microseconds.
     pub rank: i64,
     /// First line's title, `+n` for more.
     pub title: String,
@@ -505,6 +505,8 @@ pub struct PrintView {
 pub struct StopRow {
     /// The parcel.
     pub parcel: ParcelId,
+    /// Sorts the list, newest first: when the server last changed it, microseconds.
+    pub rank: i64,
     /// Its number.
     pub waybill: Waybill,
     /// The number as it is printed.
