@@ -137,6 +137,8 @@ pub struct DeviceHost {
     outputs: VecDeque<Output>,
     counts: BTreeMap<&'static str, u64>,
     report: OpenReport,
+    /// Times that the files were opened.
+    opens: u64,
 }
 
 impl std::fmt::Debug for DeviceHost {
@@ -186,6 +188,7 @@ impl DeviceHost {
             outputs: VecDeque::new(),
             counts: BTreeMap::new(),
             report,
+            opens: 1,
         };
         let facts = host.load(now)?;
         host.event(Event::Opened(facts), now);
@@ -391,9 +394,15 @@ impl DeviceHost {
         let files = DeviceFiles::open(&self.config.files, [0; INSTALL_BYTES])?;
         self.report = files.report;
         self.files = Some(files);
+        self.opens += 1;
         let facts = self.load(now)?;
         self.event(Event::Resume(facts), now);
         Ok(())
+    }
+
+    /// Times that the files were opened: what was shown before a pause may be old after it.
+    pub(crate) fn opens(&self) -> u64 {
+        self.opens
     }
 
     /// The server's time, as far as this device can know.

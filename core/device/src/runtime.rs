@@ -5,7 +5,7 @@
 //! only after their transaction; without a server every local call works.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -18,10 +18,12 @@ use tokio::sync::{oneshot, watch};
 mod clock;
 mod live;
 mod net;
+mod observe;
 mod online;
 mod owner;
 
 pub use clock::{Clock, SystemClock};
+pub use observe::{CHANGES_MAX, OBSERVERS_MAX, Observed, Observer, Update};
 
 use crate::clock::Now;
 use crate::error::SoukError;
@@ -93,6 +95,8 @@ struct Inner {
     net: Option<Net>,
     online: Arc<AtomicBool>,
     topics: Topics,
+    /// Observers that are open.
+    observers: Arc<AtomicUsize>,
     platform: String,
     model: String,
 }
@@ -110,7 +114,7 @@ impl std::fmt::Debug for Device {
     }
 }
 
-/// What observers wait for: each counts up when its rows may have changed, and changes in quick succession count as
+/// What [`Observer`]s wait for: each counts up when its rows may have changed, and changes in quick succession count as
 /// one. A new receiver begins with the state of now, so its owner reads once and then after each change.
 #[derive(Clone, Debug)]
 pub struct Topics {
@@ -144,7 +148,8 @@ impl Device {
         let (platform, model) = (config.platform.clone(), config.model.clone());
         let start = Start { config, net: net.clone(), online: Arc::clone(&online) };
         let (inbox, topics) = owner::start(start).await?;
-        Ok(Device { inner: Arc::new(Inner { inbox, net, online, topics, platform, model }) })
+        let observers = Arc::default();
+        Ok(Device { inner: Arc::new(Inner { inbox, net, online, topics, observers, platform, model }) })
     }
 
     /// Runs a call on the owner's thread. Once handed in it is done, whether or not its answer is waited for.
@@ -153,17 +158,11 @@ impl Device {
         &self,
         work: impl FnOnce(&mut DeviceHost, Now) -> Result<T, SoukError> + Send + 'static,
     ) -> Result<T, SoukError> {
-        let (reply, answer) = oneshot::channel();
-        let run = move |host: &mut DeviceHost, now: Now| {
-            // Nobody may be waiting any more.
-            let _ = reply.send(work(host, now));
-        };
-        self.hand_in(Command::Run(Box::new(run)))?;
-        answer.await.unwrap_or_else(|_| Err(SoukError::new("core.closed")))
+        ask_owner(&self.inner.inbox, work).await
     }
 
     fn hand_in(&self, command: Command) -> Result<(), SoukError> {
-        self.inner.inbox.send(command).map_err(|_| SoukError::new("core.closed"))
+        self.inner.inbox.send(command).map_err(|_| closed())
     }
 
     /// Whether the server answered the last request.
@@ -336,6 +335,24 @@ impl Device {
             }
         }
     }
+}
+
+/// Runs a call on the owner's thread and waits for its answer. Refuses `core.closed`.
+async fn ask_owner<T: Send + 'static>(
+    inbox: &mpsc::Sender<Command>,
+    work: impl FnOnce(&mut DeviceHost, Now) -> Result<T, SoukError> + Send + 'static,
+) -> Result<T, SoukError> {
+    let (reply, answer) = oneshot::channel();
+    let run = move |host: &mut DeviceHost, now: Now| {
+        // Nobody may be waiting any more.
+        let _ = reply.send(work(host, now));
+    };
+    inbox.send(Command::Run(Box::new(run))).map_err(|_| closed())?;
+    answer.await.unwrap_or_else(|_| Err(closed()))
+}
+
+fn closed() -> SoukError {
+    SoukError::new("core.closed")
 }
 
 fn outcome_of(host: &DeviceHost, id: IntentId) -> Result<Option<Outcome>, SoukError> {

@@ -48,7 +48,7 @@ impl DeviceHost {
         })
     }
 
-    fn link_state(&self, now: Now) -> LinkState {
+    pub(crate) fn link_state(&self, now: Now) -> LinkState {
         match self.link_word() {
             "new" | "closed" => LinkState::New,
             "joining" => LinkState::Joining,

@@ -16,6 +16,7 @@ use super::net::Net;
 use super::{DeviceConfig, Topics, live};
 use crate::clock::Now;
 use crate::error::SoukError;
+use crate::facade::views::LinkState;
 use crate::host::{DeviceHost, HostConfig, HttpAnswer, Output, SystemEntropy};
 use crate::store::FilesConfig;
 use crate::sync::{Event, Join, LiveEvent, LiveStop, Notice, ReqId, View};
@@ -94,6 +95,22 @@ struct Owner {
     syncs: Vec<oneshot::Sender<()>>,
     /// New texts may wait for the search index.
     has_idle_work: bool,
+    /// What the bells were last rung for.
+    rung_for: Standing,
+}
+
+/// What changes without a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    opens: u64,
+    link: LinkState,
+    is_quiet: bool,
+}
+
+impl Standing {
+    fn of(host: &DeviceHost, now: Now) -> Standing {
+        Standing { opens: host.opens(), link: host.link_state(now), is_quiet: host.is_quiet() }
+    }
 }
 
 fn ring(bell: &watch::Sender<u64>) {
@@ -111,6 +128,7 @@ impl Owner {
         };
         let now = config.clock.now();
         let host = DeviceHost::open(host_config, config.signer, Box::new(SystemEntropy), now)?;
+        let rung_for = Standing::of(&host, now);
         let (orders, orders_heard) = watch::channel(0);
         let (stops, stops_heard) = watch::channel(0);
         let (catalogue, catalogue_heard) = watch::channel(0);
@@ -133,6 +151,7 @@ impl Owner {
             joins: Vec::new(),
             syncs: Vec::new(),
             has_idle_work: true,
+            rung_for,
         };
         Ok((owner, topics))
     }
@@ -213,12 +232,26 @@ impl Owner {
                 self.one(output);
             }
         }
+        self.ring_for_standing();
         if !self.syncs.is_empty() && self.host.is_quiet() {
             for sync in self.syncs.drain(..) {
                 // Whoever asked may not wait any more.
                 let _ = sync.send(());
             }
         }
+    }
+
+    /// Rings for what no output tells: the files are open again, the server fell silent, all is done.
+    fn ring_for_standing(&mut self) {
+        let standing = Standing::of(&self.host, self.clock.now());
+        if standing == self.rung_for {
+            return;
+        }
+        if standing.opens != self.rung_for.opens {
+            [&self.bells.orders, &self.bells.stops, &self.bells.catalogue].into_iter().for_each(ring);
+        }
+        ring(&self.bells.status);
+        self.rung_for = standing;
     }
 
     fn one(&mut self, output: Output) {
@@ -268,6 +301,9 @@ impl Owner {
             View::Scope(Scope::Catalogue | Scope::Reference) => {
                 self.has_idle_work = true;
                 ring(&self.bells.catalogue);
+                // What pending acts come to is reckoned from prices and rates; the status line counts products.
+                ring(&self.bells.orders);
+                ring(&self.bells.status);
             }
             View::Outbox => {
                 ring(&self.bells.orders);
