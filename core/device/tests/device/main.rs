@@ -5,7 +5,10 @@
 mod bench;
 mod door;
 mod handover;
+mod line;
+mod observe;
 mod outbox;
 mod overlay;
+mod pictures;
 mod server;
 mod sync;
