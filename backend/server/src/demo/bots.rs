@@ -264,7 +264,7 @@ async fn tell_word(
     let detail = device.call(move |host, now| host.shop_order(order, now)).await?;
     match word {
         OrderWord::Released => {
-            let split = detail.split;
+            let Some(split) = detail.split else { return Ok(()) };
             let _ = stage.told.send(Told::Released {
                 order,
                 total: detail.released,

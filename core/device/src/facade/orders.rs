@@ -126,7 +126,10 @@ impl Desk<'_> {
             held: money(order.held()),
             released: money(order.released),
             refunded: money(order.refunded),
-            split: split_of(&order),
+            split: match viewer {
+                Viewer::Buyer => None,
+                Viewer::Shop(_) => Some(split_of(&order)),
+            },
             pay_by: order.pay_by,
             ship_by: order.ship_by,
             release_at,
@@ -165,11 +168,12 @@ impl Desk<'_> {
         let mut actions = Vec::new();
         for (what, body) in acts {
             let predicted = self.predict_body(body, Vec::new())?;
-            let why = predicted
-                .outcome
-                .map(Outcome::from)
-                .filter(|outcome| !outcome.is_accepted())
-                .and_then(|outcome| outcome.code().map(str::to_owned));
+            let outcome = predicted.outcome.map(Outcome::from);
+            // What was done already is accepted once more and changes nothing: no button for it.
+            let is_again =
+                matches!(&outcome, Some(Outcome::Accepted { data, .. }) if data.get("again").is_some());
+            let refused = outcome.and_then(|outcome| outcome.code().map(str::to_owned));
+            let why = refused.or(is_again.then(|| "order.state".to_owned()));
             actions.push(ActionView { what: what.to_owned(), is_enabled: why.is_none(), why });
         }
         Ok(actions)
@@ -196,13 +200,16 @@ pub(super) fn parcel_row(parcel: &Parcel, pending: Option<PendingMark>) -> Parce
         Some(kind) => kind.name().to_owned(),
         None => "label_made".to_owned(),
     };
+    // The buyer's proof and the courier's scan tell of one hand-over.
+    let mut steps: Vec<_> = parcel.scans.clone();
+    steps.dedup_by_key(|scan| (scan.kind, scan.state));
     ParcelRow {
         id: parcel.id,
         waybill: parcel.waybill,
         number: souk_codes::waybill::text(parcel.waybill.number()),
         state: parcel.state,
         level: parcel.level,
-        steps: parcel.scans.iter().map(|scan| (word(scan.kind), scan.at)).collect(),
+        steps: steps.iter().map(|scan| (word(scan.kind), scan.at)).collect(),
         pending,
     }
 }

@@ -394,8 +394,8 @@ pub struct OrderDetail {
     pub released: Money,
     /// Gone back.
     pub refunded: Money,
-    /// How the released sum was split; as the viewer may see it: for a buyer all of it is the seller's.
-    pub split: SplitView,
+    /// How the released sum was split; none for a buyer, whom the shop's fees do not concern.
+    pub split: Option<SplitView>,
     /// When it ends unpaid.
     pub pay_by: Time,
     /// When it must be shipped.

@@ -15,7 +15,10 @@ use crate::intent::Intent;
 use crate::outcome::{Facts, Refusal};
 use crate::party::TokenHash;
 use crate::rows::{Rows, Stop as Halt};
-use crate::time::Time;
+use crate::time::{Span, Time};
+
+/// A proof knows whole seconds: it stands behind what happened within its second.
+const LAST_OF_SECOND: Span = Span::from_micros(999_999);
 
 /// Takes the buyer's proof in. Refuses: frames, `label.key_unknown`, `proof.signature`, `label.not_mine`,
 /// `label.void`, `handover.key`, `handover.parcel`, `handover.label`, `handover.replay`, `handover.policy`,
@@ -63,7 +66,7 @@ pub fn confirm_hand_over(
         prev: TokenHash([0; 32]),
         kind: kind.number(),
         reason: 0,
-        at: made_at,
+        at: made_at.plus(LAST_OF_SECOND).min(ctx.now),
         level: Level::E3,
         damaged: handover.verdict == Verdict::AcceptDamaged,
         // It is the buyer's own confirmation, whenever it comes.
