@@ -177,7 +177,7 @@ impl From<StoreError> for SoukError {
         if out.message.is_empty() {
             out.message = error.to_string();
         }
-        tracing::warn!(code = error.code(), error = %error, "local store");
+        tracing::warn!(code = error.code(), error = ?error, "local store");
         out
     }
 }

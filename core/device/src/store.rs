@@ -108,7 +108,7 @@ impl DeviceFiles {
                 report.cache_begun_anew = true;
                 begin_anew(config)?
             }
-            Err(error) if error.is_damage() => {
+            Err(error) if error.is_of_rows() => {
                 tracing::warn!(%error, "cache.db is damaged and is fetched again");
                 report.cache_begun_anew = true;
                 begin_anew(config)?
@@ -211,6 +211,10 @@ fn open_cache(config: &FilesConfig, install: &[u8]) -> StoreResult<Option<Connec
         return Ok(None);
     }
     let needed = || {
+        for scope in PUBLIC {
+            scope::follow(&cache, &scope)?;
+            scope::find(&cache, &scope)?;
+        }
         cache::reference(&cache)?;
         scope::names(&cache)?;
         meta::number(&cache, START)

@@ -202,6 +202,19 @@ fn what_a_medium_has_changed_is_found_after_a_kill_without_a_word_from_the_serve
     }
 }
 
+/// A bit may flip in the text of a table as well.
+#[test]
+fn a_cache_with_tables_that_are_not_ours_keeps_no_start_back() {
+    let mut server = market();
+    let mut device = Bench::joined(1, "kim@example.org", &mut server);
+    for sql in ["ALTER TABLE scope RENAME COLUMN mark_decided_no TO mark_decided_np", "DROP TABLE scope"] {
+        spoil(&mut device, sql);
+        assert!(device.host().open_report().cache_begun_anew, "{sql}");
+        device.heal(&mut server);
+        assert_whole(&mut device, &server, &[Scope::Reference, Scope::Catalogue]);
+    }
+}
+
 #[test]
 fn a_clean_exit_reckons_nothing_anew() {
     let mut server = market();
