@@ -89,7 +89,7 @@ pub(crate) const LANES: &[Lane] = &[
         work: Work::Tests {
             of: &[package("souk-simulator")],
             then: &[
-                ProgramRun { program: "souk-sim", args: &["--seeds", "0..100"] },
+                ProgramRun { program: "souk-sim", args: &["--seeds", "0..200"] },
                 ProgramRun { program: "souk-sim", args: &["--mutants"] },
                 ProgramRun { program: "souk-sim", args: &["--seeds", "0..10", "--check-determinism"] },
                 ProgramRun { program: "souk-sim", args: &["--world", "toy", "--seeds", "0..200"] },

@@ -75,7 +75,7 @@ pub fn failure(plan: &Plan<'_>, violation: Violation) -> Failure {
     }
 }
 
-/// Runs a mutant until a seed finds it: its known seed first, then `seeds`, or as many from 1 on as it may take.
+/// Runs a mutant until a seed finds it that passes without it: its known seed first, then `seeds`, or as many from 1 on as it may take.
 pub fn hunt(scenario: &dyn Scenario, spec: &MutantSpec, seeds: Option<Range<u64>>) -> MutantLine {
     let profile = Profile::by_name(spec.profile).unwrap_or(crate::faults::PROFILES[0]);
     let known = seeds.is_none().then_some(spec.known_seed);
@@ -83,7 +83,10 @@ pub fn hunt(scenario: &dyn Scenario, spec: &MutantSpec, seeds: Option<Range<u64>
     for seed in known.into_iter().chain(seeds.unwrap_or(1..spec.seeds_max)) {
         tried += 1;
         let plan = Plan { scenario, seed, profile, mutant: Some(spec.name), keeps_lines: false };
-        if let Some(violation) = run(&plan).violation {
+        // A seed that fails without the mutant as well shows nothing.
+        if let Some(violation) = run(&plan).violation
+            && run(&Plan { mutant: None, ..plan }).violation.is_none()
+        {
             return MutantLine::new(spec, tried, Some((seed, violation)));
         }
     }

@@ -115,11 +115,11 @@ const MUTANTS: [MutantSpec; 13] = [
     ),
     mutant(6, "new_id_on_retry", "a retry gets a new id", "short", 1, 300),
     mutant(8, "cursor_before_rows", "the cursor is committed before its rows", "short", 1, 300),
-    mutant(11, "stream_in_second_commit", "a stream's last comes in a second commit", "short", 5, 300),
-    mutant(13, "part_in_second_commit", "a part's counter comes in a second commit", "short", 2, 300),
+    mutant(11, "stream_in_second_commit", "a stream's last comes in a second commit", "short", 2, 300),
+    mutant(13, "part_in_second_commit", "a part's counter comes in a second commit", "short", 7, 300),
     mutant(18, "max_total_ignored", "the most that may be charged is not looked at", "short", 1, 300),
     mutant(19, "not_after_ignored", "an act is done however late it comes", "short", 2, 300),
-    mutant(24, "leaving_is_silent", "a row that leaves a scope sends no removal", "short", 2, 300),
+    mutant(24, "leaving_is_silent", "a row that leaves a scope sends no removal", "short", 3, 300),
 ];
 
 /// The scenario `product`.
