@@ -87,7 +87,7 @@ impl Reader {
     /// `request.too_large{field, limit, size}`, `device.epoch{epoch}`.
     pub async fn pull(
         &self,
-        caller: &Caller,
+        caller: Option<&Caller>,
         request: &PullRequest,
         now: Time,
     ) -> Result<PullResponse, EngineError> {
@@ -95,8 +95,10 @@ impl Reader {
             return Err(Refusal::new("app.too_old").with("min", VERSION_MIN).into());
         }
         request.check()?;
-        if request.epoch < caller.device.epoch {
-            return Err(Refusal::new("device.epoch").with("epoch", caller.device.epoch).into());
+        if let Some(epoch) = caller.map(|caller| caller.device.epoch)
+            && request.epoch < epoch
+        {
+            return Err(Refusal::new("device.epoch").with("epoch", epoch).into());
         }
         let generation = self.generation();
         let mut room = Room { bytes: request.bytes_max(), is_empty: true };
@@ -140,19 +142,29 @@ impl Reader {
     /// One scope: who may, from where, which parts, and the page.
     async fn scope(
         &self,
-        caller: &Caller,
+        caller: Option<&Caller>,
         asked: &ScopeAsked,
         touch: &[Touch],
         generation: u32,
         room: &mut Room,
         now: Time,
     ) -> Result<RowsPage, Stop> {
-        let account = caller.account.id;
-        let scope = scope_named(&asked.id, account).ok_or(Stop::Kind(ScopeKind::Gone))?;
-        if !self.may_follow(account, &scope).await? {
-            return Err(Stop::Kind(ScopeKind::Gone));
-        }
-        let owner = (!scope.is_public()).then_some((account, caller.device.id));
+        let gone = || Stop::Kind(ScopeKind::Gone);
+        let (scope, owner) = match caller {
+            Some(caller) => {
+                let account = caller.account.id;
+                let scope = scope_named(&asked.id, account).ok_or_else(gone)?;
+                if !self.may_follow(account, &scope).await? {
+                    return Err(gone());
+                }
+                let owner = (!scope.is_public()).then_some((account, caller.device.id));
+                (scope, owner)
+            }
+            None => {
+                let scope = asked.id.parse::<Scope>().ok().filter(Scope::is_public);
+                (scope.ok_or_else(gone)?, None)
+            }
+        };
         let rows_max = if scope.is_public() { PULL_ROWS_MAX } else { PULL_PRIVATE_ROWS_MAX };
         let reading = Reading { scope: &scope, owner, generation, rows_max };
         let mut parts = self.cursor(asked.c.as_deref(), &reading)?;

@@ -82,7 +82,7 @@ fn asked(id: &str, c: Option<String>) -> ScopeAsked {
 fn try_pull(market: &Market, who: usize, request: &PullRequest) -> Result<PullResponse, &'static str> {
     let person = &market.people[who];
     let caller = block_on(market.reader.caller(person.account, person.device, market.now)).unwrap();
-    block_on(market.reader.pull(&caller, request, market.now)).map_err(|error| error.code())
+    block_on(market.reader.pull(Some(&caller), request, market.now)).map_err(|error| error.code())
 }
 
 fn pull_one(market: &Market, who: usize, request: &PullRequest) -> ScopeKind {

@@ -175,6 +175,17 @@ async fn admit(
             call.body = read_body(route, &call.headers, http_body).await?;
             run(call).await
         }
+        Who::Guest(run) => {
+            let caller = match call.headers.contains_key(header::AUTHORIZATION) {
+                true => Some(sign_in(&call, counter, route.rate).await?),
+                false => {
+                    limit(&call, counter, Subject::address(peer.ip), route.rate)?;
+                    None
+                }
+            };
+            call.body = read_body(route, &call.headers, http_body).await?;
+            run(call, caller).await
+        }
         Who::Device(run) => {
             let caller = sign_in(&call, counter, route.rate).await?;
             call.body = read_body(route, &call.headers, http_body).await?;

@@ -98,7 +98,7 @@ fn name(route: &Route) -> String {
 
 fn who(route: &Route) -> String {
     match route.who {
-        Who::Public(_) | Who::Local(_) | Who::Device(_) => route.who.name().to_owned(),
+        Who::Public(_) | Who::Local(_) | Who::Guest(_) | Who::Device(_) => route.who.name().to_owned(),
         Who::Staff(action, _) => format!("{}: {action:?}", route.who.name()),
     }
 }
@@ -153,7 +153,7 @@ pub(crate) fn codes_of(route: &Route) -> Vec<&'static str> {
     match route.who {
         Who::Public(_) => {}
         Who::Local(_) => codes.push("route.unknown"),
-        Who::Device(_) => codes.extend(CODES_OF_DEVICE),
+        Who::Guest(_) | Who::Device(_) => codes.extend(CODES_OF_DEVICE),
         Who::Staff(..) => codes.extend(CODES_OF_DEVICE.into_iter().chain(CODES_OF_STAFF)),
     }
     if route.method != Method::Get {

@@ -77,6 +77,8 @@ pub(crate) enum Who {
     Public(fn(Call) -> Work),
     /// Anybody who asks from this machine; for everybody else it is not there.
     Local(fn(Call) -> Work),
+    /// A signed-in device, or a guest without a token, who sees what is public.
+    Guest(fn(Call, Option<Caller>) -> Work),
     /// A signed-in device.
     Device(fn(Call, Caller) -> Work),
     /// A signed-in device of a shop's staff, whose role may do this. The shop is `?shop=`, or the account's own.
@@ -89,6 +91,7 @@ impl Who {
         match self {
             Who::Public(_) => "public",
             Who::Local(_) => "local",
+            Who::Guest(_) => "guest",
             Who::Device(_) => "device",
             Who::Staff(..) => "staff",
         }

@@ -159,10 +159,10 @@ pub(crate) static ROUTES: &[Route] = &[
     Route {
         method: Method::Post,
         path: "/v1/sync/pull",
-        who: Who::Device(run!(sync::pull, device)),
+        who: Who::Guest(run!(sync::pull, device)),
         body: Body::Json("PullRequest", PULL_REQUEST_BYTES_MAX),
         rate: Rate::per_min(PULL_PER_MIN_MAX),
-        summary: "What has changed in the scopes that a device follows",
+        summary: "What has changed in the scopes that a device follows; without a token in public ones",
         answer: "PullResponse",
         codes: &["app.too_old", "device.epoch"],
         ..ROUTE

@@ -26,12 +26,13 @@ pub(crate) async fn push(call: Call, caller: Caller) -> Answered {
     json(&PushResponse { generation, now: call.now, results, slow: Vec::new(), touch })
 }
 
-/// What has changed in the scopes that a device follows.
-pub(crate) async fn pull(call: Call, caller: Caller) -> Answered {
+/// What has changed in the scopes that a device follows; a guest follows public ones.
+pub(crate) async fn pull(call: Call, caller: Option<Caller>) -> Answered {
     let request: PullRequest = call.json()?;
     check_program(request.v, &request.app)?;
     let now = call.now;
-    let pulled = call.app.read(move |reader| async move { reader.pull(&caller, &request, now).await });
+    let pulled =
+        call.app.read(move |reader| async move { reader.pull(caller.as_ref(), &request, now).await });
     json(&pulled.await?)
 }
 

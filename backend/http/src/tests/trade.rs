@@ -158,6 +158,15 @@ async fn push_and_pull_by_raw_json() {
     let own = reply.json["scopes"][0].to_string();
     assert!(own.contains(&id.to_string()) && own.contains("\"applied\":[[1,"), "{own}");
 
+    // A guest sees what is public, the same rows, and nothing of anybody's.
+    let guest = bed.post("/v1/sync/pull", None, &asked).await;
+    assert_eq!(guest.said(), "200");
+    let of_guest = guest.json["scopes"].as_array().unwrap();
+    assert_eq!(of_guest[0]["kind"], json!("gone"), "{}", guest.json);
+    for (mine, theirs) in of_guest.iter().zip(reply.json["scopes"].as_array().unwrap()).skip(1) {
+        assert_eq!((&mine["blocks"], &mine["sum"]), (&theirs["blocks"], &theirs["sum"]));
+    }
+
     let mut forged = push.clone();
     forged["items"][0]["sig"]["s"] = json!("A".repeat(86));
     forged["items"][0]["text"] = json!(signed.text.replace("\"q\":1", "\"q\":3"));

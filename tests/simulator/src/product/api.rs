@@ -222,7 +222,7 @@ impl Server {
     fn pull(&mut self, request: &Request, sim: &Sim) -> Result<Answer, Stop> {
         let caller = self.caller(request, sim)?;
         let asked: PullRequest = body(request)?;
-        Ok(json(200, &block_on(self.reader.pull(&caller, &asked, self.now(sim)))?))
+        Ok(json(200, &block_on(self.reader.pull(Some(&caller), &asked, self.now(sim)))?))
     }
 
     fn live(&mut self, to: ReplyTo, request: &Request, query: &str, sim: &Sim) -> Result<Answer, Stop> {
