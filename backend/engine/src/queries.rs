@@ -17,6 +17,7 @@ use souk_domain::party::{Shop, ShopRole};
 use souk_domain::rights::{Action, can};
 use souk_domain::rows::Key;
 use souk_domain::time::Time;
+use souk_protocol::courier::CourierBalanceResponse;
 use souk_protocol::limits::PAGE_ROWS_MAX;
 use souk_protocol::orders::{BlockerView, OrderResponse, OrdersResponse, PageQuery, PaymentView};
 use souk_protocol::seller::{BalanceResponse, StatementLineView, StatementResponse};
@@ -125,6 +126,25 @@ impl Reader {
             available: of(AccountCode::SellerAvailable),
             owed: of(AccountCode::SellerReceivable),
         })
+    }
+
+    /// What an account is owed as a courier, by currency. A release is posted where its order lives, so that the sum
+    /// is over all buckets in use.
+    pub async fn courier_balance(
+        &self,
+        account: AccountId,
+        now: Time,
+    ) -> Result<CourierBalanceResponse, EngineError> {
+        let mut sums: BTreeMap<&'static str, Money> = BTreeMap::new();
+        for bucket in self.store().buckets_in_use().await? {
+            for found in self.store().accounts_of(bucket, account.bytes()).await? {
+                if found.code == AccountCode::CourierPayable {
+                    let sum = sums.entry(found.currency.code()).or_insert(Money::zero(found.currency));
+                    sum.minor = sum.minor.saturating_add(found.balance().minor);
+                }
+            }
+        }
+        Ok(CourierBalanceResponse { now, account, payable: sums.into_values().map(Balance).collect() })
     }
 
     /// What stands in escrow for a shop's open orders, minor units.

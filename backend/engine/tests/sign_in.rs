@@ -4,7 +4,7 @@
 mod market;
 
 use futures::executor::block_on;
-use market::{BUYER, Market, SELLER, START, accepted};
+use market::{BUYER, COURIER, Market, SELLER, START, accepted};
 use souk_crypto::sign::{Ed25519Key, Signer};
 use souk_domain::ledger::AccountCode;
 use souk_domain::outcome::Outcome;
@@ -255,6 +255,11 @@ fn queries_of_orders_and_money() {
     let held = block_on(reader.shop_balance(seller, shop, now)).unwrap();
     let pending = market.balance(AccountCode::SellerPending, *shop.bytes());
     assert_eq!((held.escrow.0.minor, held.pending.0.minor), (26_000, pending));
+    let courier = market.people[COURIER].account;
+    let earned = market.balance(AccountCode::CourierPayable, *courier.bytes());
+    let owed = |account| block_on(reader.courier_balance(account, now)).unwrap().payable;
+    assert_eq!(owed(courier).iter().map(|sum| sum.0.minor).collect::<Vec<_>>(), [earned]);
+    assert!(earned > 0 && owed(seller).is_empty(), "shipping is the courier's");
     let query = PageQuery { after: None, limit: Some(1) };
     let statement = block_on(reader.shop_statement(seller, shop, &query, now)).unwrap();
     assert_eq!(statement.lines[0].balance.0.minor, pending);

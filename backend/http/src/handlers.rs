@@ -2,6 +2,7 @@
 
 pub(crate) mod catalogue;
 pub(crate) mod checkouts;
+pub(crate) mod courier;
 pub(crate) mod devices;
 pub(crate) mod intents;
 pub(crate) mod operation;

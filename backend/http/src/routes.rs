@@ -9,7 +9,7 @@ use souk_rails::webhook::WEBHOOK_BODY_BYTES_MAX;
 
 use crate::gate::IDEMPOTENCY_KEY;
 use crate::handlers::{
-    catalogue, checkouts, devices, intents, operation, orders, seller, sign_in, sync, webhooks,
+    catalogue, checkouts, courier, devices, intents, operation, orders, seller, sign_in, sync, webhooks,
 };
 use crate::route::{Body, Method, Param, Rate, Route, Who};
 
@@ -185,7 +185,7 @@ pub(crate) static ROUTES: &[Route] = &[
         headers: &[Param { name: IDEMPOTENCY_KEY, what: "the intent's id" }],
         summary: "Decides one intent; a repeat gets the same outcome",
         answer: "IntentResponse",
-        codes: &["intent.actor", "intent.bucket", "intent.conflict", "intent.form"],
+        codes: &["intent.actor", "intent.bucket", "intent.conflict", "intent.form", "intent.kind"],
         ..ROUTE
     },
     Route {
@@ -261,6 +261,13 @@ pub(crate) static ROUTES: &[Route] = &[
         query: &[SHOP, AFTER, LIMIT],
         summary: "What moved on a shop's accounts, oldest first",
         answer: "StatementResponse",
+        ..ROUTE
+    },
+    Route {
+        path: "/v1/courier/balance",
+        who: Who::Device(run!(courier::balance_get, device)),
+        summary: "What the account is owed as a courier, by currency",
+        answer: "CourierBalanceResponse",
         ..ROUTE
     },
     Route {

@@ -30,6 +30,12 @@ pub const TEXT_VERSION: i64 = 1;
 /// `made_err_ms` of a device that does not know the server's time.
 pub const ERR_UNKNOWN_MS: i64 = -1;
 
+/// Whether a kind is one that a user may send.
+pub fn is_kind(kind: &str) -> bool {
+    // A body without members is of no kind's form, so that every known kind says so.
+    !matches!(body::read(kind, Map::new()), Err(refusal) if refusal.code == "intent.kind")
+}
+
 /// What a device mints with an intent; never changed, never renumbered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mint {

@@ -6,6 +6,7 @@ pub mod canon;
 pub mod catalogue;
 pub mod checkout;
 pub mod codes;
+pub mod courier;
 pub mod cursor;
 pub mod feed;
 pub mod intent;

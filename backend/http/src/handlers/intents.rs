@@ -5,7 +5,7 @@ use souk_domain::outcome::Refusal;
 use souk_engine::Ask;
 use souk_engine::reader::Caller;
 use souk_protocol::checkout::IntentResponse;
-use souk_protocol::intent::IntentText;
+use souk_protocol::intent::{IntentText, is_kind};
 use souk_protocol::sync::{PushState, SignedText};
 
 use crate::call::{Call, json};
@@ -15,6 +15,10 @@ use crate::route::Answered;
 
 /// Decides one text. A repeat gets the same outcome; the same id with another text is a conflict.
 pub(crate) async fn intent_decide(call: Call, caller: Caller) -> Answered {
+    let kind = call.param(0);
+    if !is_kind(kind) {
+        return Err(Refusal::new("intent.kind").with("kind", kind).into());
+    }
     let key = call.headers.get(IDEMPOTENCY_KEY).ok_or_else(|| ApiError::form(IDEMPOTENCY_KEY))?;
     let key: IntentId = key
         .to_str()
@@ -27,7 +31,7 @@ pub(crate) async fn intent_decide(call: Call, caller: Caller) -> Answered {
         if text.mint.id != key {
             return Err(ApiError::form(IDEMPOTENCY_KEY));
         }
-        if text.kind != call.param(0) {
+        if text.kind != kind {
             return Err(ApiError::form("kind"));
         }
     }

@@ -221,6 +221,7 @@ pub(crate) static SCHEMAS: &[Schema] = &[
         ("now", "time"), ("shop", "id"), ("currency", "text"), ("escrow", "Balance"), ("pending", "Balance"),
         ("available", "Balance"), ("owed", "Balance"),
     ]),
+    object("CourierBalanceResponse", "", &[("now", "time"), ("account", "id"), ("payable", "[Balance]")]),
     object("StatementResponse", "", &[("now", "time"), ("lines", "[StatementLine]"), ("next?", "text")]),
     object("StatementLine", "", &[
         ("seq", "int"), ("at", "time"), ("transfer", "id"), ("account", "text"), ("posting", "int"),

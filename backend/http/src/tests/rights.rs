@@ -42,6 +42,7 @@ fn sample(route: &Route, bed: &Sampled) -> (String, Value) {
             | "/v1/seller/orders"
             | "/v1/seller/balance"
             | "/v1/seller/statement"
+            | "/v1/courier/balance"
             | "/v1/catalogue/snapshot"
             | "/healthz"
             | "/readyz"
@@ -241,6 +242,7 @@ async fn matrix() {
         GET /v1/seller/orders: owner 200, named 200, stranger 404 shop.unknown, without a shop 404 shop.unknown, absent 404 shop.unknown, no id 404 shop.unknown
         GET /v1/seller/balance: owner 200, named 200, stranger 404 shop.unknown, without a shop 404 shop.unknown, absent 404 shop.unknown, no id 404 shop.unknown
         GET /v1/seller/statement: owner 200, named 200, stranger 404 shop.unknown, without a shop 404 shop.unknown, absent 404 shop.unknown, no id 404 shop.unknown
+        GET /v1/courier/balance: device 200
         GET /v1/catalogue/snapshot: anybody 200
         POST /v1/rails/{rail}/webhook: anybody 404 route.unknown
         GET /healthz: anybody 200

@@ -53,6 +53,11 @@ async fn one_intent_by_itself() {
         (unkeyed.said().as_str(), &unkeyed.json["error"]["field"]),
         ("400 request.form", &json!("idempotency-key"))
     );
+    let unknown = bed.post("/v1/intents/Steal", buyer.token(), &json!({})).await;
+    assert_eq!(
+        (unknown.said().as_str(), &unknown.json["error"]["kind"]),
+        ("422 intent.kind", &json!("Steal"))
+    );
     let stranger = bed.sign_up("stranger@example.com").await;
     assert_eq!(bed.intent(&stranger, "PlaceOrder", id, &signed).await.0, "403 intent.actor");
     let garbage = SignedText { text: "{}".to_owned(), bin: Vec::new(), sig: None };

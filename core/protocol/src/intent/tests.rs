@@ -164,7 +164,11 @@ fn texts_of_every_kind() {
 #[test]
 fn kinds_lanes_and_lives() {
     let mut shown = String::new();
+    for kind in ["", "Steal", "placeorder", "RailFact"] {
+        assert!(!is_kind(kind), "{kind}");
+    }
     for body in bodies() {
+        assert!(is_kind(body.kind()), "{body:?}");
         let life = life(&body);
         shown += &format!(
             "{:15} {:7} {:>6} {:>6} min{}\n",
