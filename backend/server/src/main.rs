@@ -60,7 +60,7 @@ struct ImportArgs {
     /// Reads and reports, writes nothing.
     #[arg(long)]
     dry_run: bool,
-    /// The store to write to; the server must not run on it.
+    /// The store to write to, made by `souk serve`; the server must not run on it.
     #[arg(long, default_value = "sqlite:souk-data/souk.db")]
     store: String,
 }
@@ -78,7 +78,7 @@ enum ReplayCommand {
         /// Folder of the data.
         #[arg(long)]
         data: PathBuf,
-        /// An empty store.
+        /// An empty store; a new file is made in a folder that is there.
         #[arg(long)]
         store: String,
     },
@@ -98,7 +98,7 @@ enum BenchCommand {
 enum LedgerCommand {
     /// Replays every journal from nothing and compares balances, heads and sums.
     Verify {
-        /// The store.
+        /// The store; it must be there.
         #[arg(long)]
         store: String,
     },
@@ -173,7 +173,9 @@ async fn run(command: Command) -> Result<(), Failure> {
             print_json(&replay::online_retail(&data, store_at::open(&store)?).await?)
         }
         Command::Ledger(LedgerCommand::Verify { store }) => {
-            print_json(&ledger_check::verify(store_at::open(&store)?.as_ref()).await?)
+            let opened = store_at::open_existing(&store)?;
+            let checked = ledger_check::verify(opened.as_ref()).await;
+            print_json(&checked.map_err(|failure| failure.about(&store))?)
         }
         Command::Qr(QrCommand::Decode { level }) => {
             let level = match level {
@@ -187,11 +189,13 @@ async fn run(command: Command) -> Result<(), Failure> {
 }
 
 async fn import_command(args: ImportArgs) -> Result<import::Report, Failure> {
-    let sheets = match args.format {
-        ImportFormat::Icecat => import::icecat(&args.path)?,
+    let read = || match args.format {
+        ImportFormat::Icecat => import::icecat(&args.path),
     };
     if args.dry_run {
-        return Ok(import::dry_run(sheets));
+        return Ok(import::dry_run(read()?));
     }
-    import::load(sheets, args.seller.as_deref(), store_at::open(&args.store)?).await
+    // A mistyped store is told before a long file is read.
+    let store = store_at::open_existing(&args.store)?;
+    import::load(read()?, args.seller.as_deref(), store).await
 }

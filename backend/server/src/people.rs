@@ -4,13 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use souk_codes::qr::Symbol;
-use souk_device::error::SoukError;
 use souk_device::facade::views::PrintView;
 use souk_device::runtime::{Device, DeviceConfig};
-use souk_device::scan::{Cascade, LumaImage, ScanEngine, Want};
+use souk_device::scan::{
+    Cascade, EDGE_MAX, IMAGE_BYTES_MAX, LumaImage, PIXELS_MAX, ScanEngine, ScanError, Want,
+};
 use souk_protocol::views::AddressView;
 
 use crate::failure::Failure;
+use crate::private;
 
 /// Dots of one module in a picture of a code.
 const MODULE_PX: u32 = 8;
@@ -19,20 +21,29 @@ const CODE_LOOKS: usize = 50;
 /// Time between two of them.
 const CODE_LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-impl From<SoukError> for Failure {
-    fn from(error: SoukError) -> Failure {
-        Failure::new(error.code.clone(), error.to_string())
-    }
+/// The file of a device without which nobody is signed in on it; made here, so that it is closed to others.
+const USER_FILE: &str = "user.db";
+/// Its other file: public rows, but they say what somebody looks at.
+const CACHE_FILE: &str = "cache.db";
+
+/// Whether a folder holds a device.
+pub fn is_there(folder: &Path) -> bool {
+    folder.join(USER_FILE).is_file()
 }
 
-/// Opens the device of a folder; it works without the server, too.
+/// Opens the device of a folder; it works without the server, too. Folder and files are its owner's alone.
 pub async fn open(folder: &Path, server: Option<&str>) -> Result<Device, Failure> {
+    let named = |error: std::io::Error| Failure::from(error).about(folder.display());
+    private::folder(folder).map_err(named)?;
+    for name in [USER_FILE, CACHE_FILE] {
+        private::file(&folder.join(name)).map_err(named)?;
+    }
     let config = DeviceConfig::in_dir(folder, concat!("souk/", env!("CARGO_PKG_VERSION")));
     let config = match server {
         Some(url) => config.with_server(url),
         None => config,
     };
-    Ok(Device::open(config).await?)
+    Device::open(config).await.map_err(|error| Failure::from(error).about(folder.display()))
 }
 
 /// Whether somebody is signed in on it.
@@ -75,10 +86,10 @@ pub fn label_png(print: &PrintView) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::new("label", error.to_string()))
 }
 
-/// Reads the code in a picture. Refuses `scan.code` if there is none.
+/// Reads the code in a picture. Refuses `scan.image`, `scan.too_large`, and `scan.code` if there is none.
 pub fn read_png(file: &[u8]) -> Result<String, Failure> {
-    let image = LumaImage::read(file).map_err(|error| Failure::new(error.code(), "picture"))?;
-    let plane = image.plane().map_err(|error| Failure::new(error.code(), "picture"))?;
+    let image = LumaImage::read(file).map_err(|error| unread(&error))?;
+    let plane = image.plane().map_err(|error| unread(&error))?;
     let mut found = Vec::new();
     Cascade::new().scan(&plane, &Want::default(), &mut found);
     found
@@ -86,6 +97,17 @@ pub fn read_png(file: &[u8]) -> Result<String, Failure> {
         .next()
         .map(|found| found.text)
         .ok_or_else(|| Failure::new("scan.code", "no code in the picture"))
+}
+
+fn unread(error: &ScanError) -> Failure {
+    let message = match error {
+        ScanError::Image(_) => "no readable PNG".to_owned(),
+        ScanError::TooLarge => format!(
+            "the picture is larger than {PIXELS_MAX} pixels, {EDGE_MAX} a side or {IMAGE_BYTES_MAX} bytes"
+        ),
+        ScanError::Frame { .. } => error.to_string(),
+    };
+    Failure::new(error.code(), message)
 }
 
 /// An address for people who have none.

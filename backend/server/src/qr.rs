@@ -20,7 +20,11 @@ pub fn decode(level: Level, input: impl BufRead, mut out: impl Write) -> Result<
                 json!({"ok": false, "code": "qr.bad_text", "message": "not UTF-8", "at": error.valid_up_to()})
             }
         };
-        writeln!(out, "{answer}")?;
+        match writeln!(out, "{answer}") {
+            // Whoever read has seen enough (`| head`).
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
     }
     Ok(())
 }

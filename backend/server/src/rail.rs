@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use souk_rails::sandbox::faults::parse_script;
 use souk_rails::sandbox::server::{ClockKind, SandboxConfig, WebhookEndpoint, serve};
-use tokio::net::TcpListener;
 
 use crate::failure::Failure;
+use crate::serve::listen;
 use crate::stop;
 
 /// Options of `souk sandbox-rail`.
@@ -64,7 +64,7 @@ pub async fn run(args: RailArgs) -> Result<(), Failure> {
         },
         webhook: args.webhook.map(|url| WebhookEndpoint { url, secret: args.secret }),
     };
-    let listener = TcpListener::bind(&args.listen).await?;
+    let listener = listen(&args.listen).await?;
     crate::print(&serde_json::json!({"listening": listener.local_addr()?.to_string()}).to_string());
     serve(config, listener, stop::asked()).await.map_err(|error| Failure::new("sandbox", error.to_string()))
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 use crate::rail::DEFAULT_SECRET;
-use crate::{market, stop, store_at};
+use crate::{market, private, stop, store_at};
 
 /// Options of `souk serve`.
 #[derive(Debug, Args)]
@@ -48,7 +48,9 @@ pub struct ServeArgs {
 
 /// Serves until it is asked to stop; running requests end, and the log is emptied.
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
-    std::fs::create_dir_all(&args.data)?;
+    private::folder(&args.data).map_err(|error| Failure::from(error).about(args.data.display()))?;
+    // Before the store: opening it takes the buckets over, which a server that runs here already would not survive.
+    let listener = listen(&args.listen).await?;
     let store = store_at::open(&args.store.clone().unwrap_or_else(|| store_at::in_folder(&args.data)))?;
     if args.restored {
         store.raise_generation().await?;
@@ -56,7 +58,6 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let engine = Engine::open(store, market::engine_config()?).await?;
     let handle = EngineHandle::start(engine, system_clock())?;
     let app = App::new(config(&args, handle.clone())?);
-    let listener = TcpListener::bind(&args.listen).await?;
     crate::print(&serde_json::json!({"listening": listener.local_addr()?.to_string()}).to_string());
     let driver = tokio::spawn(rail_driver::run(app.clone()));
     let served = souk_http::serve(app, listener, stop::asked()).await;
@@ -64,6 +65,11 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     driver.await.map_err(|error| Failure::new("rail.driver", error.to_string()))?;
     handle.stop().await?;
     Ok(served?)
+}
+
+/// Listens on an address; a failure names it.
+pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| Failure::from(error).about(address))
 }
 
 fn config(args: &ServeArgs, engine: EngineHandle) -> Result<AppConfig, Failure> {
