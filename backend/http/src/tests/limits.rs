@@ -30,7 +30,8 @@ async fn bodies_of_every_route() {
     let bed = Bed::new().await;
     let person = bed.sign_up("a@example.com").await;
     for (route, limit) in with_body() {
-        let path = route.path.replace("{id}", "x").replace("{kind}", "PlaceOrder").replace("{rail}", "sandbox");
+        let path =
+            route.path.replace("{id}", "x").replace("{kind}", "PlaceOrder").replace("{rail}", "sandbox");
         for (bytes, is_large) in [(limit, false), (limit + 1, true)] {
             let ask = request(route.method.name(), &path, person.token());
             let reply = bed.ask(ask.body(HttpBody::from(vec![b' '; bytes])).unwrap()).await;
