@@ -98,8 +98,11 @@ pub(crate) const LANES: &[Lane] = &[
     },
     Lane {
         name: "processes",
-        what: "real processes: whole trades, kill -9, short form",
-        work: Work::Tests { of: &[target("souk-server", "kill"), package("souk-e2e")], then: &[] },
+        what: "real processes: the demo, whole trades under kill -9, short form",
+        work: Work::Tests {
+            of: &[target("souk-server", "kill"), target("souk-server", "demo"), package("souk-e2e")],
+            then: &[],
+        },
     },
 ];
 
@@ -151,6 +154,7 @@ mod tests {
             ("a-crate-nobody-thought-of", "x", "unit"),
             ("souk-e2e", "architecture", "architecture"),
             ("souk-server", "kill", "processes"),
+            ("souk-server", "demo", "processes"),
             ("souk-server", "souk_server", "unit"),
             ("souk-e2e", "souk_e2e", "processes"),
             ("souk-http", "souk_http", "http"),

@@ -30,11 +30,11 @@ const SYNC_MS: u64 = 5_000;
 
 /// Outcomes that devices have shown.
 #[derive(Default)]
-pub struct Seen(BTreeMap<IntentId, Outcome>);
+pub(crate) struct Seen(BTreeMap<IntentId, Outcome>);
 
 impl Seen {
     /// An outcome that a device has shown once is the one that it shows ever after.
-    pub async fn look(&mut self, stage: &Stage) {
+    pub(crate) async fn look(&mut self, stage: &Stage) {
         for (name, device) in stage.devices() {
             let saved = outcomes_of(&device).await;
             let mut ids = BTreeSet::new();
@@ -57,7 +57,7 @@ async fn outcomes_of(device: &Device) -> Vec<(IntentId, Option<Outcome>)> {
 
 /// Stops the backend in order, and starts it again, until nothing is left to do and every device has every row.
 /// What is still wrong at the deadline is the failure. The backend is stopped when this returns.
-pub async fn until_quiet(site: &Site, stage: &Stage, backend: Running, at_most: Duration) {
+pub(crate) async fn until_quiet(site: &Site, stage: &Stage, backend: Running, at_most: Duration) {
     let until = Instant::now() + at_most;
     let mut backend = Some(backend);
     loop {
@@ -100,8 +100,8 @@ async fn left_to_do(site: &Site, stage: &Stage) -> Vec<String> {
             let scope_there = scope.clone();
             let sums = device.call(move |host, _| host.scope_sums(&scope_there)).await.unwrap();
             let theirs = sum_of(store.as_ref(), &scope).await;
-            let is_good = sums
-                .is_some_and(|sums| sums.is_whole && sums.kept == sums.stored && sums.stored == theirs);
+            let is_good =
+                sums.is_some_and(|sums| sums.is_whole && sums.kept == sums.stored && sums.stored == theirs);
             if !is_good {
                 left.push(format!("{name}: {scope} is {sums:?}, the server has {theirs:?}"));
             }
@@ -166,7 +166,7 @@ async fn truth(site: &Site) -> Value {
 }
 
 /// Everything, once nothing moves any more.
-pub async fn whole(site: &Site, stage: &Stage, clients: &[Arc<Direct>], rail: Running) -> Value {
+pub(crate) async fn whole(site: &Site, stage: &Stage, clients: &[Arc<Direct>], rail: Running) -> Value {
     let checked = site.verify_ledger().await;
     assert_eq!(checked["ok"], true, "{checked}");
     let store = site.store();
@@ -175,9 +175,11 @@ pub async fn whole(site: &Site, stage: &Stage, clients: &[Arc<Direct>], rail: Ru
     let by_end = orders_and_escrow(store.as_ref(), &orders).await;
     stocks(store.as_ref(), &orders).await;
     rail_has_the_same(&truth(site).await, &orders);
-    let parcels: Vec<Parcel> =
-        rows(store.as_ref(), orders.iter().flat_map(|order| &order.parcels).copied().map(Key::parcel).collect())
-            .await;
+    let parcels: Vec<Parcel> = rows(
+        store.as_ref(),
+        orders.iter().flat_map(|order| &order.parcels).copied().map(Key::parcel).collect(),
+    )
+    .await;
     let delivered = parcels.iter().filter(|parcel| parcel.state == ParcelState::Delivered).count();
     assert_eq!(delivered, parcels.len(), "a parcel is on its way: {parcels:#?}");
     for (_, device) in stage.devices() {

@@ -30,7 +30,7 @@ const ALL: OrdersRequest = OrdersRequest { offset: 0, limit: 10_000 };
 const SHIFT_HOURS: u8 = 12;
 
 /// What the people share: things that one sees at the other.
-pub struct Stage {
+pub(crate) struct Stage {
     url: String,
     folder: std::path::PathBuf,
     pulse: Arc<Pulse>,
@@ -43,7 +43,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(site: &Site, pulse: &Arc<Pulse>, offers: Vec<OfferId>) -> Arc<Stage> {
+    pub(crate) fn new(site: &Site, pulse: &Arc<Pulse>, offers: Vec<OfferId>) -> Arc<Stage> {
         Arc::new(Stage {
             url: site.url.clone(),
             folder: site.device(""),
@@ -56,12 +56,12 @@ impl Stage {
     }
 
     /// All devices that are signed in.
-    pub fn devices(&self) -> Vec<(String, Device)> {
+    pub(crate) fn devices(&self) -> Vec<(String, Device)> {
         self.devices.lock().unwrap().clone()
     }
 
     /// Tells every device that there is a network, so that none waits out its delay.
-    pub async fn network_up(&self) {
+    pub(crate) async fn network_up(&self) {
         for (_, device) in self.devices() {
             device.network_up().await.unwrap();
         }
@@ -82,7 +82,7 @@ impl Stage {
     }
 
     /// For the message of a run that hangs.
-    pub async fn under_way(&self) -> String {
+    pub(crate) async fn under_way(&self) -> String {
         let mut text = String::new();
         for (name, device) in self.devices() {
             let acts = device.call(|host, now| host.pending_acts(now)).await;
@@ -114,7 +114,7 @@ fn may_refuse<T>(result: Result<T, SoukError>) -> Option<T> {
 }
 
 /// A buyer: orders, pays, opens the door.
-pub async fn buyer(stage: Arc<Stage>, number: u64, mut random: Seeded) {
+pub(crate) async fn buyer(stage: Arc<Stage>, number: u64, mut random: Seeded) {
     let contact = format!("phone{number}@kill.souk.invalid");
     let device = stage.device(&contact).await;
     let mut paying = BTreeSet::new();
@@ -156,7 +156,7 @@ pub async fn buyer(stage: Arc<Stage>, number: u64, mut random: Seeded) {
 }
 
 /// A shop: makes the label of what is paid and sticks it on, or gives the money back.
-pub async fn seller(stage: Arc<Stage>, mut random: Seeded) {
+pub(crate) async fn seller(stage: Arc<Stage>, mut random: Seeded) {
     let device = stage.device(DEVICE_SELLER).await;
     let mut packed = BTreeSet::new();
     while !stage.pulse.is_ended() {
@@ -193,7 +193,7 @@ pub async fn seller(stage: Arc<Stage>, mut random: Seeded) {
 }
 
 /// A courier: opens a shift, loads, drives, hands over.
-pub async fn courier(stage: Arc<Stage>) {
+pub(crate) async fn courier(stage: Arc<Stage>) {
     let device = stage.device(COURIER).await;
     let mut is_asked_for = false;
     while !stage.pulse.is_ended() {

@@ -18,19 +18,19 @@ use tokio::sync::{RwLock, watch};
 use tokio::time::{Instant, timeout};
 
 /// Time between two looks at something that takes a moment.
-pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Nobody waits longer for anything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the driver and those who trade tell each other.
-pub struct Pulse {
+pub(crate) struct Pulse {
     answers: watch::Sender<u64>,
     closing: watch::Sender<bool>,
     ended: watch::Sender<bool>,
 }
 
 impl Pulse {
-    pub fn new() -> Arc<Pulse> {
+    pub(crate) fn new() -> Arc<Pulse> {
         Arc::new(Pulse {
             answers: watch::Sender::new(0),
             closing: watch::Sender::new(false),
@@ -39,7 +39,7 @@ impl Pulse {
     }
 
     /// Waits for so many more answers, or for some time.
-    pub async fn wait(&self, more: u64, at_most: Duration) {
+    pub(crate) async fn wait(&self, more: u64, at_most: Duration) {
         let mut answers = self.answers.subscribe();
         let until = *answers.borrow() + more;
         // Slow is no failure here: the life ends all the same.
@@ -47,42 +47,42 @@ impl Pulse {
     }
 
     /// Answers that clients of the API have had.
-    pub fn answers(&self) -> u64 {
+    pub(crate) fn answers(&self) -> u64 {
         *self.answers.borrow()
     }
 
     /// No new orders; what is under way is carried through.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closing.send_replace(true);
     }
 
-    pub fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         *self.closing.borrow()
     }
 
     /// Nobody buys any more.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.ended.send_replace(true);
     }
 
-    pub fn is_ended(&self) -> bool {
+    pub(crate) fn is_ended(&self) -> bool {
         *self.ended.borrow()
     }
 }
 
 /// What a client was told: the text that it sent and the outcome that came back.
-pub struct Told {
-    pub id: IntentId,
+pub(crate) struct Told {
+    pub(crate) id: IntentId,
     kind: &'static str,
     text: SignedText,
-    pub outcome: Value,
+    pub(crate) outcome: Value,
 }
 
 /// A client of the API.
-pub struct Direct {
-    pub contact: String,
+pub(crate) struct Direct {
+    pub(crate) contact: String,
     /// To be written for new texts, read for all else.
-    pub client: RwLock<ApiClient>,
+    pub(crate) client: RwLock<ApiClient>,
     shop: Option<ShopId>,
     told: Mutex<Vec<Arc<Told>>>,
     asked_again: Mutex<usize>,
@@ -92,7 +92,7 @@ pub struct Direct {
 
 impl Direct {
     /// Signs up or in.
-    pub async fn register(url: &str, contact: &str, pulse: &Arc<Pulse>) -> Arc<Direct> {
+    pub(crate) async fn register(url: &str, contact: &str, pulse: &Arc<Pulse>) -> Arc<Direct> {
         let client = ApiClient::register(url, contact, "Direct").await.unwrap();
         Arc::new(Direct {
             contact: contact.to_owned(),
@@ -105,22 +105,22 @@ impl Direct {
         })
     }
 
-    pub fn shop(&self) -> Option<ShopId> {
+    pub(crate) fn shop(&self) -> Option<ShopId> {
         self.shop
     }
 
     /// What it does now.
-    pub fn doing(&self) -> String {
+    pub(crate) fn doing(&self) -> String {
         self.doing.lock().unwrap().clone()
     }
 
     /// All that it was told.
-    pub fn told(&self) -> Vec<Arc<Told>> {
+    pub(crate) fn told(&self) -> Vec<Arc<Told>> {
         self.told.lock().unwrap().clone()
     }
 
     /// Does one act: the same text again and again until an outcome comes, which must be *accepted*.
-    pub async fn act(&self, bucket: Bucket, body: &Body, bin: Vec<u8>) -> (IntentId, Value) {
+    pub(crate) async fn act(&self, bucket: Bucket, body: &Body, bin: Vec<u8>) -> (IntentId, Value) {
         *self.doing.lock().unwrap() = format!("{body:?}");
         let (id, text) = self.client.write().await.text(bucket, body, bin, None).unwrap();
         let kind = body.kind();
@@ -138,20 +138,20 @@ impl Direct {
     }
 
     /// Waits until an order has come to a state.
-    pub async fn order_is(&self, order: OrderId, state: &str) -> Value {
+    pub(crate) async fn order_is(&self, order: OrderId, state: &str) -> Value {
         *self.doing.lock().unwrap() = format!("waits until {order} is {state}");
         let path = format!("/v1/orders/{order}");
         let wait = Wait::new(&path);
         loop {
             let answer = self.client.read().await.get::<Value>(&path).await;
-            if let Some(order) = wait.look(answer, |order| order["state"] == state).await {
-                return order;
+            if let Some(order) = wait.look(answer, |view| view["order"]["state"] == state).await {
+                return order["order"].clone();
             }
         }
     }
 
     /// Sends every text again, those that are new since the last time or all, and compares what comes.
-    pub async fn ask_again(&self, from_the_beginning: bool) {
+    pub(crate) async fn ask_again(&self, from_the_beginning: bool) {
         let told = self.told();
         let from = if from_the_beginning { 0 } else { *self.asked_again.lock().unwrap() };
         *self.asked_again.lock().unwrap() = told.len();
@@ -162,7 +162,7 @@ impl Direct {
             assert_eq!(again, before, "{}: another outcome of {} {}", self.contact, told.kind, told.id);
             if told.kind == "PlaceOrder" {
                 let order: Value = client.get(&format!("/v1/orders/{}", told.id)).await.unwrap();
-                assert_eq!(order["id"], told.id.to_string(), "{order}");
+                assert_eq!(order["order"]["id"], told.id.to_string(), "{order}");
             }
         }
     }
@@ -223,7 +223,7 @@ const WAYS: [Way; 10] = [
 ];
 
 /// A buyer: one trade after the other until the market closes.
-pub async fn buyer(buyer: Arc<Direct>, seller: Arc<Direct>, offers: Vec<Wanted>, mut random: Seeded) {
+pub(crate) async fn buyer(buyer: Arc<Direct>, seller: Arc<Direct>, offers: Vec<Wanted>, mut random: Seeded) {
     while !buyer.pulse.is_closing() {
         let way = *random.pick(&WAYS);
         let wanted = *random.pick(&offers);

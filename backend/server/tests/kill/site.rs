@@ -18,11 +18,11 @@ use tokio::process::Command;
 
 const SOUK: &str = env!("CARGO_BIN_EXE_souk");
 /// The shop that is run over the API.
-pub const DIRECT_SELLER: &str = "seller-direct@kill.souk.invalid";
+pub(crate) const DIRECT_SELLER: &str = "seller-direct@kill.souk.invalid";
 /// The shop that is run on a device.
-pub const DEVICE_SELLER: &str = "seller-device@kill.souk.invalid";
+pub(crate) const DEVICE_SELLER: &str = "seller-device@kill.souk.invalid";
 /// Who carries for it.
-pub const COURIER: &str = "courier@kill.souk.invalid";
+pub(crate) const COURIER: &str = "courier@kill.souk.invalid";
 /// Units of each product: nobody goes without.
 const STOCK: u32 = 10_000;
 /// Products of both shops.
@@ -30,22 +30,22 @@ const PRODUCTS: usize = 40;
 /// Ports below the range that systems give to outgoing connections, so that nobody takes one between two lives.
 const PORTS: std::ops::Range<u64> = 12_000..30_000;
 /// More intents than a bucket has in any run.
-pub const ALL: usize = 1_000_000;
+pub(crate) const ALL: usize = 1_000_000;
 
 /// Where everything stands.
-pub struct Site {
+pub(crate) struct Site {
     folder: tempfile::TempDir,
     backend: String,
     rail: String,
     /// Root of the API.
-    pub url: String,
+    pub(crate) url: String,
     /// Acts that the market was made with.
-    pub seeded: BTreeSet<[u8; 16]>,
+    pub(crate) seeded: BTreeSet<[u8; 16]>,
 }
 
 impl Site {
     /// A folder with a seeded market and two addresses.
-    pub async fn new(seed: u64) -> Site {
+    pub(crate) async fn new(seed: u64) -> Site {
         let folder = tempfile::tempdir().unwrap();
         let (backend, rail) = (free_address(), free_address());
         let url = format!("http://{backend}");
@@ -59,17 +59,17 @@ impl Site {
     }
 
     /// Folder of the backend's files.
-    pub fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         self.folder.path()
     }
 
     /// Folder of a device.
-    pub fn device(&self, name: &str) -> PathBuf {
+    pub(crate) fn device(&self, name: &str) -> PathBuf {
         self.data().join("people").join(name)
     }
 
     /// The backend's store; nobody else may have it open.
-    pub fn store(&self) -> Arc<dyn Store> {
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
         store_at::open(&store_at::in_folder(self.data())).unwrap()
     }
 
@@ -83,14 +83,14 @@ impl Site {
     }
 
     /// Starts the backend and waits until it listens.
-    pub async fn serve(&self) -> Running {
+    pub(crate) async fn serve(&self) -> Running {
         let arguments = self.serve_arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         Running::start(Path::new(SOUK), &arguments).await.unwrap()
     }
 
     /// Starts the backend and kills it after a moment, wherever it is by then.
-    pub async fn serve_and_kill(&self, after: Duration) {
+    pub(crate) async fn serve_and_kill(&self, after: Duration) {
         let mut child = Command::new(SOUK)
             .args(self.serve_arguments())
             .stdin(Stdio::null())
@@ -104,12 +104,12 @@ impl Site {
     }
 
     /// Root of the rail.
-    pub fn rail_url(&self) -> String {
+    pub(crate) fn rail_url(&self) -> String {
         format!("http://{}", self.rail)
     }
 
     /// Starts the rail; its webhooks go to the backend.
-    pub async fn rail(&self) -> Running {
+    pub(crate) async fn rail(&self) -> Running {
         let folder = self.data().join("rail").display().to_string();
         let webhook = format!("{}/v1/rails/sandbox/webhook", self.url);
         let arguments =
@@ -118,10 +118,9 @@ impl Site {
     }
 
     /// `souk ledger verify`.
-    pub async fn verify_ledger(&self) -> Value {
+    pub(crate) async fn verify_ledger(&self) -> Value {
         let store = store_at::in_folder(self.data());
-        let output =
-            Command::new(SOUK).args(["ledger", "verify", "--store", &store]).output().await.unwrap();
+        let output = Command::new(SOUK).args(["ledger", "verify", "--store", &store]).output().await.unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "ledger verify: {text}");
         serde_json::from_str(&text).unwrap()
