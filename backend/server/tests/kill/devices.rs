@@ -24,6 +24,8 @@ use crate::site::{COURIER, DEVICE_SELLER, Site};
 
 /// Orders that a buyer has under way at most.
 const OPEN_ORDERS_MAX: usize = 3;
+/// Orders that a buyer makes at least, however late it has signed in.
+const ORDERS_MIN: u32 = 4;
 /// Paid orders that the shop gives the money back for, in a thousand.
 const GIVEN_BACK: u64 = 200;
 const ALL: OrdersRequest = OrdersRequest { offset: 0, limit: 10_000 };
@@ -118,6 +120,7 @@ pub(crate) async fn buyer(stage: Arc<Stage>, number: u64, mut random: Seeded) {
     let contact = format!("phone{number}@kill.souk.invalid");
     let device = stage.device(&contact).await;
     let mut paying = BTreeSet::new();
+    let mut placed = 0;
     loop {
         let page = device.call(|host, now| host.orders(ALL, now)).await.unwrap();
         let mut under_way = 0;
@@ -137,7 +140,7 @@ pub(crate) async fn buyer(stage: Arc<Stage>, number: u64, mut random: Seeded) {
                 _ => {}
             }
         }
-        let is_closing = stage.pulse.is_closing();
+        let is_closing = stage.pulse.is_closing() && placed >= ORDERS_MIN;
         if is_closing && under_way == 0 && device.call(|host, _| host.undecided()).await.unwrap() == 0 {
             return;
         }
@@ -149,7 +152,8 @@ pub(crate) async fn buyer(stage: Arc<Stage>, number: u64, mut random: Seeded) {
                 address: Some(people::example_address("Lee Jun")),
                 ..PlaceOrderRequest::default()
             };
-            may_refuse(device.call(move |host, now| host.place_order(&request, now)).await);
+            let answer = device.call(move |host, now| host.place_order(&request, now)).await;
+            placed += u32::from(may_refuse(answer).is_some());
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }

@@ -14,7 +14,7 @@ use souk_server::bench::orders::Wanted;
 use souk_server::failure::Failure;
 use souk_server::people::example_address;
 use souk_testkit::market::Seeded;
-use tokio::sync::{RwLock, watch};
+use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 use tokio::time::{Instant, timeout};
 
 /// Time between two looks at something that takes a moment.
@@ -27,6 +27,8 @@ pub(crate) struct Pulse {
     answers: watch::Sender<u64>,
     closing: watch::Sender<bool>,
     ended: watch::Sender<bool>,
+    /// Held by the driver while it asks again: what is answered then would have to be asked again in turn.
+    gate: RwLock<()>,
 }
 
 impl Pulse {
@@ -35,6 +37,7 @@ impl Pulse {
             answers: watch::Sender::new(0),
             closing: watch::Sender::new(false),
             ended: watch::Sender::new(false),
+            gate: RwLock::default(),
         })
     }
 
@@ -44,6 +47,11 @@ impl Pulse {
         let until = *answers.borrow() + more;
         // Slow is no failure here: the life ends all the same.
         let _ = timeout(at_most, answers.wait_for(|answers| *answers >= until)).await;
+    }
+
+    /// Nobody sends anything over the API as long as this is held.
+    pub(crate) async fn hold(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write().await
     }
 
     /// Answers that clients of the API have had.
@@ -126,7 +134,9 @@ impl Direct {
         let kind = body.kind();
         let wait = Wait::new(&self.contact);
         let outcome = loop {
+            let passed = self.pulse.gate.read().await;
             let answer = self.client.read().await.send(kind, &text).await;
+            drop(passed);
             if let Some(outcome) = wait.look(answer, |_| true).await {
                 break outcome;
             }
@@ -209,23 +219,18 @@ enum Way {
     Released,
 }
 
-const WAYS: [Way; 10] = [
-    Way::Abandoned,
-    Way::Cancelled,
-    Way::TakenBack,
-    Way::TakenBack,
-    Way::GivenBack,
-    Way::GivenBack,
-    Way::Released,
-    Way::Released,
-    Way::Released,
-    Way::Released,
-];
+const WAYS: [Way; 5] = [Way::Abandoned, Way::Cancelled, Way::TakenBack, Way::GivenBack, Way::Released];
 
-/// A buyer: one trade after the other until the market closes.
+/// A buyer: one trade after the other, each way once and then by chance, until the market closes.
 pub(crate) async fn buyer(buyer: Arc<Direct>, seller: Arc<Direct>, offers: Vec<Wanted>, mut random: Seeded) {
-    while !buyer.pulse.is_closing() {
-        let way = *random.pick(&WAYS);
+    let mut first = WAYS.iter();
+    loop {
+        let way = match first.next() {
+            Some(way) => *way,
+            None if buyer.pulse.is_closing() => break,
+            None if random.chance(400) => Way::Released,
+            None => *random.pick(&WAYS),
+        };
         let wanted = *random.pick(&offers);
         trade(&buyer, &seller, way, wanted, 1 + random.below(3) as u32).await;
     }

@@ -27,13 +27,13 @@ use site::Site;
 /// Seed of a run that names none.
 const SEED: u64 = 11;
 /// Kills of the backend in one run.
-const KILLS: u64 = 24;
+const KILLS: u64 = 32;
 /// Clients of the API that buy.
 const DIRECT_BUYERS: u64 = 3;
 /// Devices that buy.
 const DEVICE_BUYERS: u64 = 2;
 /// A life of the backend ends after so many answers at most …
-const ANSWERS_MAX: u64 = 14;
+const ANSWERS_MAX: u64 = 160;
 /// … or after this time, …
 const LIFE_MAX: Duration = Duration::from_millis(1_200);
 /// … and then so many microseconds later, so that the kill falls into the middle of something.
@@ -154,6 +154,7 @@ impl Run {
 
     /// Whatever was answered is answered again, the same: what is new since the last time, or all of it.
     async fn ask_again(&self, from_the_beginning: bool) {
+        let _held = self.pulse.hold().await;
         for client in &self.clients {
             client.ask_again(from_the_beginning).await;
         }
