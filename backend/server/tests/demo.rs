@@ -84,9 +84,11 @@ impl Demo {
         let status = status.unwrap();
         assert!(status.success(), "{status}:\n{}", self.last_lines());
         assert!(children.len() >= 2, "backend and rail were not there: {children:?}");
-        for child in children {
-            assert!(!is_running(&child), "{child:?} is left behind:\n{}", self.last_lines());
+        let left: Vec<Process> = children.into_iter().filter(is_running).collect();
+        for child in &left {
+            signal("-KILL", child.pid);
         }
+        assert!(left.is_empty(), "{left:?} left behind:\n{}", self.last_lines());
         Output { status, stdout, stderr: Vec::new() }
     }
 
