@@ -74,7 +74,12 @@ impl Stage {
         let device = people::open(&self.folder.join(contact), Some(&self.url)).await.unwrap();
         let until = Instant::now() + PATIENCE;
         while !people::is_signed_in(&device).await.unwrap() {
-            let answer = people::sign_in(&device, contact, contact, false).await;
+            // A code is good for several tries and three are sent an hour; a killed backend has forgotten them all.
+            let answer = match device.sandbox_code(contact).await {
+                Ok(Some(code)) => device.join(contact, &code, contact, false).await,
+                Ok(None) => device.request_code(contact).await,
+                Err(error) => Err(error),
+            };
             assert!(Instant::now() < until, "{contact} cannot sign in: {answer:?}");
             tokio::time::sleep(LOOK_AGAIN).await;
         }
