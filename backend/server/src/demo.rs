@@ -4,6 +4,7 @@
 
 mod bots;
 mod door;
+mod guide;
 mod report;
 mod start;
 
@@ -16,9 +17,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::failure::Failure;
-use crate::{processes, stop};
+use crate::{clock, processes, stop};
 use bots::Stage;
 use door::Doors;
+use guide::Guide;
 use report::{Report, Summary};
 
 /// Options of `souk demo`.
@@ -30,7 +32,7 @@ pub struct DemoArgs {
     /// Icecat sheets to trade on instead of the generated market.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// No window and no browser; this demo has neither yet, so it changes nothing.
+    /// Opens no seller's console. There is none yet, so the demo runs in the terminal with it and without it.
     #[arg(long)]
     headless: bool,
     /// Folder of the demo's market; a second start goes on with it.
@@ -64,31 +66,41 @@ pub async fn run(args: DemoArgs) -> Result<Option<Summary>, Failure> {
     std::fs::create_dir_all(&args.folder)?;
     let folder = std::fs::canonicalize(&args.folder)?;
     let plan = start::plan(&args)?;
-    start::seed(&folder, &plan).await?;
+    let couriers = start::seed(&folder, &plan).await?;
+    let doors = Doors::of(&folder)?;
+    let started = clock::now();
     let program = std::env::current_exe()?;
     let (rail, backend) =
         processes::market(&program, &folder, &args.listen, &["--rate-factor", "50"]).await?;
-    report::banner(&backend.url, &folder, &plan);
+    let guide = Guide::new(&program, &backend.url, &folder);
+    guide.banner(&plan, &couriers, &doors);
     let (told, report) = Report::new(args.trades);
     let (stopping, stopped) = watch::channel(false);
     let stage = Arc::new(Stage {
         url: backend.url.clone(),
         folder: folder.join("people"),
-        doors: Doors::default(),
+        doors,
+        guide,
         told,
         stopped,
         pace: args.pace.max(1),
+        started,
+        shops: plan.shops(),
     });
     let mut people = JoinSet::new();
     let mut random = Seeded::new(args.seed);
     for number in 0..plan.sellers.len() {
-        people.spawn(bots::seller(stage.clone(), plan.sellers[number].contact.clone(), random.next_u64()));
+        people.spawn(bots::seller::run(
+            stage.clone(),
+            plan.sellers[number].contact.clone(),
+            random.next_u64(),
+        ));
     }
     for number in 0..args.couriers {
-        people.spawn(bots::courier(stage.clone(), start::courier_contact(number), random.next_u64()));
+        people.spawn(bots::courier::run(stage.clone(), number, random.next_u64()));
     }
     for number in 0..args.buyers {
-        people.spawn(bots::buyer(stage.clone(), number, plan.words.clone(), random.next_u64()));
+        people.spawn(bots::buyer::run(stage.clone(), number, plan.words.clone(), random.next_u64()));
     }
     drop(stage);
     let summary = tokio::select! {

@@ -1,24 +1,64 @@
 //! What the demo shows: one line a step of a trade, and a summary at the end.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
 use souk_domain::id::OrderId;
 use souk_domain::money::Money;
+use souk_protocol::views::OrderWord;
 use tokio::sync::mpsc;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::start::Plan;
+/// Columns of a terminal that name and state of a line take.
+const WHO_COLUMNS: usize = 24;
+const STATE_COLUMNS: usize = 16;
+
+/// What a line is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum About {
+    /// An order.
+    Order(OrderId),
+    /// A parcel, by its number: couriers know no orders.
+    Parcel(String),
+}
+
+impl From<OrderId> for About {
+    fn from(order: OrderId) -> About {
+        About::Order(order)
+    }
+}
+
+impl From<&str> for About {
+    fn from(parcel: &str) -> About {
+        About::Parcel(parcel.to_owned())
+    }
+}
 
 /// Something that happened, as a device core has seen it.
 #[derive(Clone, Debug)]
 pub(super) enum Told {
     /// A step of a trade.
     Step {
+        /// What it is about.
+        about: About,
+        /// Who tells, e.g. `buyer Kim`.
+        who: String,
+        /// State of the order, as that device shows it.
+        state: &'static str,
+        /// What, in words.
+        what: String,
+    },
+    /// Which order a parcel carries.
+    Carries {
         /// The order.
         order: OrderId,
-        /// Who tells, e.g. `buyer Kim`.
+        /// The parcel's number.
+        parcel: String,
+    },
+    /// Something that belongs to no trade.
+    Note {
+        /// Who tells.
         who: String,
         /// What, in words.
         what: String,
@@ -72,6 +112,7 @@ pub(super) struct Report {
     trades: Option<u64>,
     started: Instant,
     short: BTreeMap<OrderId, usize>,
+    carried: BTreeMap<String, OrderId>,
     summary: Summary,
 }
 
@@ -89,7 +130,15 @@ impl Report {
             fees_minor: BTreeMap::new(),
             seconds: 0,
         };
-        (teller, Report { told, trades, started: Instant::now(), short: BTreeMap::new(), summary })
+        let report = Report {
+            told,
+            trades,
+            started: Instant::now(),
+            short: BTreeMap::new(),
+            carried: BTreeMap::new(),
+            summary,
+        };
+        (teller, report)
     }
 
     /// Shows what is told until enough trades are released.
@@ -105,9 +154,25 @@ impl Report {
     }
 
     fn show(&mut self, told: &Told) {
-        let at = self.started.elapsed();
-        let (order, line) = match told {
-            Told::Step { order, who, what } => (order, format!("{who:<22} {what}")),
+        match told {
+            Told::Step { about: About::Order(order), who, state, what } => {
+                let trade = self.number(*order);
+                self.line(&trade, who, state, what);
+            }
+            Told::Step { about: About::Parcel(parcel), who, state, what } => {
+                match self.carried.get(parcel).copied() {
+                    Some(order) => {
+                        let trade = self.number(order);
+                        self.line(&trade, who, state, what);
+                    }
+                    // A trade between people at terminals: no bot knows its order.
+                    None => self.line("#-", who, state, &format!("{what} (parcel {parcel})")),
+                }
+            }
+            Told::Carries { order, parcel } => {
+                self.carried.insert(parcel.clone(), *order);
+            }
+            Told::Note { who, what } => self.line("", who, "", what),
             Told::Released { order, total, seller, fees, courier } => {
                 self.summary.released += 1;
                 for (sums, sum) in [
@@ -118,41 +183,93 @@ impl Report {
                 ] {
                     *sums.entry(sum.currency.code().to_owned()).or_default() += sum.minor;
                 }
-                let split = format!("seller {seller}, courier {courier}, platform and tax {fees}");
-                (order, format!("{:<22} RELEASED {total}: {split}", "escrow"))
+                let what = format!("{total}: seller {seller}, courier {courier}, platform and tax {fees}");
+                let trade = self.number(*order);
+                self.line(&trade, "ESCROW", OrderWord::Released.name(), &what);
             }
             Told::Refunded { order, amount } => {
                 self.summary.refunded += 1;
-                (order, format!("{:<22} REFUNDED {amount}", "escrow"))
+                let trade = self.number(*order);
+                self.line(
+                    &trade,
+                    "ESCROW",
+                    OrderWord::Refunded.name(),
+                    &format!("{amount}: back to the buyer"),
+                );
             }
-        };
-        let next = self.short.len() + 1;
-        let number = *self.short.entry(*order).or_insert(next);
-        self.summary.orders = self.short.len() as u64;
-        line_out(&format!("{:>4}.{}s  #{number:<4} {line}", at.as_secs(), at.subsec_millis() / 100));
+        }
     }
+
+    /// The short number of a trade in this run.
+    fn number(&mut self, order: OrderId) -> String {
+        let next = self.short.len() + 1;
+        let number = *self.short.entry(order).or_insert(next);
+        self.summary.orders = self.short.len() as u64;
+        format!("#{number}")
+    }
+
+    fn line(&self, trade: &str, who: &str, state: &str, what: &str) {
+        let at = self.started.elapsed();
+        let who = column(who, WHO_COLUMNS);
+        let state = column(&state.replace('_', " "), STATE_COLUMNS);
+        line_out(&format!(
+            "{:>4}.{}s  {trade:<5} {who} {state} {what}",
+            at.as_secs(),
+            at.subsec_millis() / 100
+        ));
+    }
+}
+
+/// A text in exactly so many columns of a terminal; Hangul takes two a sign.
+fn column(text: &str, columns: usize) -> String {
+    let mut width = text.width();
+    let mut cut = text.to_owned();
+    if width > columns {
+        cut.clear();
+        width = 1; // the sign of the cut
+        for sign in text.chars() {
+            let more = sign.width().unwrap_or(0);
+            if width + more > columns {
+                break;
+            }
+            width += more;
+            cut.push(sign);
+        }
+        cut.push('…');
+    }
+    cut + &" ".repeat(columns - width)
 }
 
 /// Lines of the demo go to stderr, so that the summary stands alone on stdout.
 #[allow(clippy::print_stderr, reason = "the demo's own screen")]
-fn line_out(line: &str) {
+pub(super) fn line_out(line: &str) {
     eprintln!("{line}");
-}
-
-/// What a newcomer needs to know at the start.
-pub(super) fn banner(url: &str, folder: &Path, plan: &Plan) {
-    line_out(&format!(
-        "Souk demo: {} products of {} shops. Backend at {url}, data in {}.\n\
-         Take part from another terminal:\n  \
-         souk buyer --server {url} join you@example.com && souk buyer search 이어폰\n\
-         Ctrl-C stops everything; the next start goes on with the data.\n",
-        plan.products(),
-        plan.sellers.len(),
-        folder.display()
-    ));
 }
 
 /// Said once the stop has begun.
 pub(super) fn stopping() {
     line_out("stopping: bots, backend, rail");
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr;
+
+    use super::column;
+
+    #[test]
+    fn columns_are_as_wide_as_they_are_shown() {
+        for (text, expected) in [
+            ("", "      "),
+            ("shop A", "shop A"),
+            ("shop AB", "shop …"),
+            ("서울", "서울  "),
+            ("서울역", "서울역"),
+            ("서울역 앞", "서울… "),
+        ] {
+            let shown = column(text, 6);
+            assert_eq!(shown, expected, "{text}");
+            assert_eq!(shown.width(), 6, "{text}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use souk_domain::id::AccountId;
 use souk_domain::money::{Currency, Money};
 use souk_domain::party::AccountRoles;
 use souk_engine::Engine;
@@ -14,6 +15,8 @@ use crate::{clock, import, market, progress, store_at};
 
 /// Written once the market is in the store, so that a second start goes on with it.
 const SEEDED: &str = "seeded";
+/// Begins a line of that file that names a courier's account.
+const COURIER: &str = "courier ";
 
 /// The market of the demo.
 #[derive(Debug)]
@@ -39,6 +42,16 @@ impl Plan {
     pub(super) fn products(&self) -> usize {
         self.sellers.iter().map(|seller| seller.products.len()).sum()
     }
+
+    /// Names of the shops.
+    pub(super) fn shops(&self) -> Vec<String> {
+        self.sellers.iter().map(|seller| seller.shop.name.clone()).collect()
+    }
+}
+
+/// Name of a courier.
+pub(super) fn courier_name(number: usize) -> String {
+    format!("Courier {}", number + 1)
 }
 
 /// Contact of a courier.
@@ -87,18 +100,19 @@ pub(super) fn plan(args: &DemoArgs) -> Result<Plan, Failure> {
     Ok(Plan { sellers: plans.into_iter().enumerate().map(seller).collect(), words, couriers })
 }
 
-/// Fills the store once.
-pub(super) async fn seed(folder: &Path, plan: &Plan) -> Result<(), Failure> {
+/// Fills the store once. Answers the accounts of the couriers, as far as the folder names them.
+pub(super) async fn seed(folder: &Path, plan: &Plan) -> Result<Vec<AccountId>, Failure> {
     let marker = folder.join(SEEDED);
-    if marker.exists() {
-        return Ok(());
+    if let Ok(text) = std::fs::read_to_string(&marker) {
+        return Ok(text.lines().filter_map(|line| line.strip_prefix(COURIER)?.parse().ok()).collect());
     }
     let store = store_at::open(&store_at::in_folder(folder))?;
     let mut engine = Engine::open(store, market::engine_config()?).await?;
     let mut seeder = Seeder::new(&mut engine, clock::now());
+    let mut couriers = Vec::new();
     for number in 0..plan.couriers {
         let roles = AccountRoles { courier: true, operator: false };
-        seeder.account(&courier_contact(number), &format!("Courier {}", number + 1), roles).await?;
+        couriers.push(seeder.account(&courier_contact(number), &courier_name(number), roles).await?);
     }
     let bar = progress::bar(plan.products() as u64, "products");
     for seller in &plan.sellers {
@@ -106,6 +120,7 @@ pub(super) async fn seed(folder: &Path, plan: &Plan) -> Result<(), Failure> {
         seeder.products(&seller.contact, shop, &seller.products, |done| bar.inc(done)).await?;
     }
     bar.finish_and_clear();
-    std::fs::write(marker, "the market is in souk.db\n")?;
-    Ok(())
+    let named: String = couriers.iter().map(|account| format!("{COURIER}{account}\n")).collect();
+    std::fs::write(marker, format!("the market is in souk.db\n{named}"))?;
+    Ok(couriers)
 }
