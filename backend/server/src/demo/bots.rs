@@ -77,10 +77,18 @@ impl Stage {
         }
     }
 
+    /// The same device where there is no network.
+    async fn device_offline(&self, person: &Person) -> Result<Device, Failure> {
+        people::open(&self.home(person), None).await
+    }
+
+    fn home(&self, person: &Person) -> PathBuf {
+        self.folder.join(person.contact.split('@').next().unwrap_or(&person.contact))
+    }
+
     /// The device of a person, in a folder named after the contact.
     async fn device(&self, person: &Person) -> Result<Device, Failure> {
-        let folder = person.contact.split('@').next().unwrap_or(&person.contact);
-        let device = people::open(&self.folder.join(folder), Some(&self.url)).await?;
+        let device = people::open(&self.home(person), Some(&self.url)).await?;
         if !people::is_signed_in(&device).await? {
             people::sign_in(&device, &person.contact, &person.name, person.is_courier).await?;
         }

@@ -34,7 +34,7 @@ impl Guide {
     /// The command that opens the door to a parcel.
     pub(super) fn open_door(&self, doors: &Doors, number: &str) -> String {
         let (bell, code) = (path(&doors.bell(number)), path(&doors.code(number)));
-        self.command("buyer", "me", &format!("show {bell} --png {code}"))
+        self.command("buyer", "me", &format!("--offline show {bell} --png {code}"))
     }
 
     fn command(&self, role: &str, data: &str, verb: &str) -> String {
@@ -49,7 +49,8 @@ impl Guide {
              data    {}\n\
              labels  {}  (pictures of printed labels, PARCEL.png)\n\
              doors   {}  (pictures that people show each other at the door)\n\n\
-             Take part from another terminal. Answers are JSON; OFFER, ORDER, ACCOUNT and PARCEL stand in them.\n",
+             Take part from another terminal. Answers are JSON; OFFER, ORDER, ACCOUNT and PARCEL stand in them;\n\
+             in names of pictures PARCEL is the parcel's number without its last sign.\n",
             plan.products(),
             plan.sellers.len(),
             self.url,
@@ -74,8 +75,9 @@ impl Guide {
             "buy OFFER --name You".to_owned(),
             "pay-code ORDER --png pay.png".to_owned(),
             "pay --scan pay.png".to_owned(),
-            format!("show {bell} --png {code}"),
             "order ORDER".to_owned(),
+            format!("--offline show {bell} --png {code}"),
+            "sync".to_owned(),
         ] {
             line_out(&format!("  {}", self.command("buyer", "me", &verb)));
         }

@@ -39,6 +39,7 @@ const ATTEMPTS_MAX: u32 = 3;
 /// A parcel that was rung for.
 #[derive(Debug, Default)]
 struct Visit {
+    number: String,
     /// When it was rung for, while the courier waits.
     rang_at: Option<Instant>,
     /// When the last attempt failed.
@@ -89,11 +90,9 @@ pub(in super::super) async fn run(stage: Arc<Stage>, number: usize, seed: u64) -
         if !is_introduced {
             is_introduced = bot.introduce().await?;
         }
-        for stop in bot.device.call(|host, now| host.stops(now)).await? {
-            if bot.stage.is_over() || bot.attend(&stop).await? && !bot.stage.rest(&mut random).await {
-                break;
-            }
-        }
+        let stops = bot.device.call(|host, now| host.stops(now)).await?;
+        bot.forget_gone(&stops);
+        bot.round(&stops, &mut random).await?;
     }
     Ok(bot.device.close().await?)
 }
@@ -105,6 +104,30 @@ impl Courier {
         let what = format!("on shift, account {}", me.account.id);
         let _ = self.stage.told.send(Told::Note { who: self.who.clone(), what });
         Ok(true)
+    }
+
+    /// One act for each stop, the one that waits longest first; who shows a code meanwhile is served at once.
+    async fn round(&mut self, stops: &[StopRow], random: &mut Seeded) -> Result<(), Failure> {
+        let mut served = BTreeSet::new();
+        for stop in stops.iter().rev() {
+            for waiting in stops.iter().filter(|waiting| waiting.state == ParcelState::OutForDelivery) {
+                if self.is_answered(waiting) && served.insert(waiting.waybill) {
+                    self.at_door(waiting).await?;
+                }
+            }
+            if self.stage.is_over() {
+                break;
+            }
+            if served.insert(stop.waybill) && self.attend(stop).await? && !self.stage.rest(random).await {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_answered(&self, stop: &StopRow) -> bool {
+        let is_waiting = self.visits.get(&stop.waybill).is_some_and(|visit| visit.rang_at.is_some());
+        is_waiting && self.stage.doors.code(&stop.number).exists()
     }
 
     fn tell(&self, stop: &StopRow, state: OrderWord, what: impl Into<String>) {
@@ -125,14 +148,6 @@ impl Courier {
             ParcelState::PickedUp => self.set_out(stop).await,
             ParcelState::Attempted if self.is_to_ring_again(stop) => self.set_out(stop).await,
             ParcelState::OutForDelivery => self.at_door(stop).await,
-            ParcelState::Delivered => {
-                // The taker's own phone has reached the backend before this one scanned the code.
-                if self.visits.remove(&stop.waybill).is_some_and(|visit| visit.rang_at.is_some()) {
-                    self.leave(stop);
-                    self.tell(stop, OrderWord::Delivered, "delivered, by the taker's word");
-                }
-                Ok(false)
-            }
             ParcelState::Refused => {
                 let done = self.device.call(move |host, now| host.scan_back(&number, false, None, now)).await;
                 self.recorded(
@@ -211,16 +226,19 @@ impl Courier {
 
     /// Rings, waits for the taker's code, hands over; after a while it notes an attempt.
     async fn at_door(&mut self, stop: &StopRow) -> Result<bool, Failure> {
-        let rang_at = match self.visits.entry(stop.waybill).or_default().rang_at {
+        let rang_at = match self.visits.get(&stop.waybill).and_then(|visit| visit.rang_at) {
             Some(rang_at) => rang_at,
             None => {
                 if !self.ring(stop).await? {
                     return Ok(false);
                 }
-                Instant::now()
+                let now = Instant::now();
+                let visit = self.visits.entry(stop.waybill).or_default();
+                visit.number.clone_from(&stop.number);
+                visit.rang_at = Some(now);
+                now
             }
         };
-        self.visits.entry(stop.waybill).or_default().rang_at = Some(rang_at);
         let code = self.stage.doors.code(&stop.number);
         while is_bot(&stop.to.name) && rang_at.elapsed() < STAND && !code.exists() && !self.stage.is_over() {
             tokio::time::sleep(STAND_LOOK).await;
@@ -262,7 +280,7 @@ impl Courier {
         let saved = self.device.call(move |host, now| host.deliver(&request, now)).await;
         match unless_refused(saved)? {
             Ok(saved) => {
-                self.leave(stop);
+                self.leave(&stop.number);
                 self.visits.remove(&stop.waybill);
                 if let Some(ack) = saved.ack {
                     door::show(&self.stage.doors.ack(&stop.number), &people::message_png(&ack)?)?;
@@ -277,6 +295,8 @@ impl Courier {
                     self.tell(stop, OrderWord::Attempted, format!("scans the code: {}", saved.kind));
                 }
             }
+            // The next look at the round says why.
+            Err(code) if code == "handover.not_on_manifest" => {}
             Err(code) => {
                 door::take_away(&self.stage.doors.code(&stop.number));
                 self.tell(stop, OrderWord::OutForDelivery, format!("does not take this code: {code}"));
@@ -308,9 +328,24 @@ impl Courier {
         self.recorded(stop, done, OrderWord::Attempted, what)
     }
 
+    /// A parcel that is off the round while its code was waited for: the taker's phone has told the backend first.
+    fn forget_gone(&mut self, stops: &[StopRow]) {
+        let is_gone = |waybill: &Waybill| {
+            let stop = stops.iter().find(|stop| stop.waybill == *waybill);
+            stop.is_none_or(|stop| stop.state == ParcelState::Delivered)
+        };
+        let gone: Vec<Waybill> = self.visits.keys().copied().filter(is_gone).collect();
+        for waybill in gone {
+            let Some(visit) = self.visits.remove(&waybill) else { continue };
+            self.leave(&visit.number);
+            let what = "off the round: the taker's phone was the first to tell the backend";
+            self.stage.tell(visit.number.as_str(), &self.who, OrderWord::Delivered.name(), what);
+        }
+    }
+
     /// Takes the pictures of a visit away from the door.
-    fn leave(&self, stop: &StopRow) {
-        door::take_away(&self.stage.doors.bell(&stop.number));
-        door::take_away(&self.stage.doors.code(&stop.number));
+    fn leave(&self, number: &str) {
+        door::take_away(&self.stage.doors.bell(number));
+        door::take_away(&self.stage.doors.code(number));
     }
 }
