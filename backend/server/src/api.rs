@@ -186,7 +186,7 @@ async fn sandbox_code(http: &reqwest::Client, base: &str, contact: &str) -> Resu
     for _ in 0..CODE_LOOKS {
         sent = answer(http.get(format!("{base}/_sandbox/codes?contact={contact}"))).await?;
         let code =
-            sent["codes"].as_array().and_then(|codes| codes.last()).and_then(|code| code["code"].as_str());
+            sent["codes"].as_array().and_then(|codes| codes.first()).and_then(|code| code["code"].as_str());
         if let Some(code) = code {
             return Ok(code.to_owned());
         }

@@ -32,6 +32,8 @@ enum CourierVerb {
     },
     /// The round.
     Stops,
+    /// What is owed for delivered parcels.
+    Balance,
     /// Reads the picture of a label and says whether the parcel is on the round.
     Scan {
         /// The picture.
@@ -85,6 +87,7 @@ async fn drive(device: &Device, verb: CourierVerb) -> Result<Done, Failure> {
         CourierVerb::OpenShift { hours } => {
             done(&device.call(move |host, now| host.open_shift(hours, now)).await?)
         }
+        CourierVerb::Balance => done(&device.courier_balance().await?),
         CourierVerb::Stops => Ok(json!({"stops": device.call(|host, now| host.stops(now)).await?}).into()),
         CourierVerb::Scan { file } => {
             let label = scan(&file, Kind::Label)?;
