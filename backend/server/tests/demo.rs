@@ -166,7 +166,7 @@ fn assert_books_agree(folder: &Path) {
 /// A start that ends by itself: its summary.
 async fn trades(folder: &Path, trades: u64) -> Value {
     let mut demo = Demo::start(folder, &["--trades", &trades.to_string()]);
-    demo.until_said("RELEASED").await;
+    demo.until_said("ESCROW").await;
     let output = demo.ended().await;
     let text = String::from_utf8_lossy(&output.stdout);
     let summary: Value = serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -191,7 +191,7 @@ async fn a_demo_trades_goes_on_and_stops() {
     assert_eq!(devices(), people, "the second start has not gone on with the same people");
 
     let mut third = Demo::start(folder.path(), &[]);
-    third.until_said("RELEASED").await;
+    third.until_said("ESCROW").await;
     signal("-INT", third.child.id().unwrap());
     third.ended().await;
     assert_books_agree(folder.path());
