@@ -34,7 +34,7 @@ pub fn print(text: &str) {
     }
 }
 
-/// Tells a person one line, on standard error: programs read what [`print`] prints.
+/// Tells a person one line, on standard error: programs read what [`print()`] prints.
 pub fn tell(text: &str) {
     // Nobody may be looking.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
