@@ -197,3 +197,18 @@ async fn a_demo_trades_goes_on_and_stops() {
     assert_books_agree(folder.path());
     eprintln!("{first}\n{second}");
 }
+
+/// The bench of whole orders prints a figure, from a folder that is not there yet.
+#[test]
+fn the_bench_of_orders_prints_its_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("bench");
+    let output = std::process::Command::new(SOUK)
+        .args(["bench", "orders", "--seconds", "1", "--warm-up", "1", "--in-flight", "2", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let figure: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(figure["ops"].as_u64() > Some(0), "{figure}");
+}

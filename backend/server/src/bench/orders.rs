@@ -88,6 +88,7 @@ pub struct Wanted {
 pub async fn run(args: OrdersArgs) -> Result<Report, Failure> {
     let temporary = std::env::temp_dir().join(format!("souk-bench-{}", std::process::id()));
     let data = args.data.clone().unwrap_or(temporary);
+    std::fs::create_dir_all(&data)?;
     seed(&data).await?;
     let (rail, backend) =
         processes::market(&std::env::current_exe()?, &data, "127.0.0.1:0", &["--rate-factor", "100000"])
